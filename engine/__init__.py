@@ -1,0 +1,34 @@
+"""The engine room: text with a hole in, drafts out.
+
+Its door is this file; it imports neither torch nor anything heavy, so the language server may pass
+through it. The denoiser itself is behind `engine.infill.Engine`.
+"""
+
+from engine.errors import (
+    CheckpointError,
+    CorpusError,
+    DeviceError,
+    EngineError,
+    EngineUnreachable,
+    RequestTooLong,
+)
+from engine.types import Draft, EngineInfo, InfillRequest, Span, Suggestion, Timings, Verdict
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CheckpointError",
+    "CorpusError",
+    "DeviceError",
+    "Draft",
+    "EngineError",
+    "EngineInfo",
+    "EngineUnreachable",
+    "InfillRequest",
+    "RequestTooLong",
+    "Span",
+    "Suggestion",
+    "Timings",
+    "Verdict",
+    "__version__",
+]

@@ -1,0 +1,36 @@
+"""Everything the engine raises on purpose.
+
+    EngineError
+    ├── CheckpointError      missing, truncated, wrong checksum, unknown family
+    ├── CorpusError          no training text where it was looked for
+    ├── DeviceError          out of memory, no such device
+    ├── RequestTooLong       the hole or the text is larger than the engine accepts
+    └── EngineUnreachable    no engine process answers and none could be started
+
+Each message is one sentence: what was found, what was expected, what to do next. Broken user code is
+never an error, it is a fault; being late is not an error, the best checked draft is the answer.
+"""
+
+
+class EngineError(Exception):
+    """Base of the tree: catch this to catch them all."""
+
+
+class CheckpointError(EngineError):
+    """A checkpoint folder that cannot be loaded as it is."""
+
+
+class CorpusError(EngineError):
+    """Training text that is missing or unusable."""
+
+
+class DeviceError(EngineError):
+    """A device that is absent or full."""
+
+
+class RequestTooLong(EngineError):
+    """A request beyond the engine's limits."""
+
+
+class EngineUnreachable(EngineError):
+    """No engine process answers, and none could be started."""

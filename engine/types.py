@@ -1,0 +1,133 @@
+"""The words that cross the engine's door: plain, frozen, free of torch.
+
+Text is UTF-8 `bytes` and every offset counts bytes from the start of that text. Nothing here knows
+a URI, a line, a column or an editor.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Verdict = Literal["valid", "repaired", "cut", "unchecked", "rejected"]
+"""What the syntax gate said of a finished fill.
+
+valid       as decoded, it adds no fault
+repaired    tokens were exchanged or remasked until it added no fault
+cut         only its longest prefix that adds no fault is kept
+unchecked   there is no grammar for the language, or no time was left to check
+rejected    nothing sound was found; the text is empty
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Bytes `start` up to, not including, `end`."""
+
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.end:
+            raise ValueError(f"a span needs 0 <= start <= end, got {self.start}..{self.end}")
+
+
+@dataclass(frozen=True, slots=True)
+class InfillRequest:
+    """A hole to fill, in the text around it.
+
+    text           the document (or a part of it cut at line ends), valid UTF-8
+    hole           the bytes to replace; empty for a plain insertion at the cursor
+    language       LSP language identifier, such as "python"; unknown ones are filled unchecked
+    max_lines      line breaks the fill may contain, plus one; 1 keeps it on the cursor's line
+    length_tokens  the hole's length when it is known (evaluation), else None: the engine estimates it
+    budget_ms      time from the call to the final answer; the best checked draft is the answer then
+    seed           same request, seed, device and checkpoint: same text
+    """
+
+    text: bytes
+    hole: Span
+    language: str
+    max_lines: int = 1
+    length_tokens: int | None = None
+    budget_ms: float = 500.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.hole.end > len(self.text):
+            raise ValueError(f"the hole ends at byte {self.hole.end}, the text at {len(self.text)}")
+        if self.max_lines < 1:
+            raise ValueError(f"max_lines must be at least 1, got {self.max_lines}")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The hole after one denoising step.
+
+    text    the fill so far; each masked place shows as U+2591 (one light shade block)
+    step    forward passes over the canvas so far, from 1
+    masked  places still masked; 0 in a complete draft
+    """
+
+    text: str
+    step: int
+    masked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Where the time of one request went, milliseconds of wall clock.
+
+    prefill_ms       new context tokens encoded (0 when the cache held them all)
+    denoise_ms       forward passes over the canvas and the choice of tokens
+    syntax_ms        parsing, lattice climbing
+    total_ms         from call to answer
+    prefill_tokens   context tokens that had to be encoded
+    context_tokens   context tokens attended to
+    forward_passes   passes over the canvas
+    filled_tokens    tokens in the answer
+    """
+
+    prefill_ms: float
+    denoise_ms: float
+    syntax_ms: float
+    total_ms: float
+    prefill_tokens: int
+    context_tokens: int
+    forward_passes: int
+    filled_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """The answer: what to put in the hole.
+
+    text         the fill, "" when there is nothing sound to offer
+    score_nats   mean log-probability of its tokens when they were unmasked, <= 0
+    verdict      what the syntax gate said
+    """
+
+    text: str
+    score_nats: float
+    verdict: Verdict
+    timings: Timings
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What a client learns in the handshake.
+
+    version          of Sfumato; a client of another version starts its own engine
+    model            name of the checkpoint, from its config
+    checksum         SHA-256 over the checkpoint's files, hexadecimal
+    parameters       number of weights
+    device           "cpu", "cuda:0"
+    dtype            "float32", "bfloat16"
+    threads          intra-op threads
+    """
+
+    version: str
+    model: str
+    checksum: str
+    parameters: int
+    device: str
+    dtype: str
+    threads: int
