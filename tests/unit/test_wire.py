@@ -1,0 +1,92 @@
+"""What crosses the wire arrives as it was sent, and what is malformed is named in one sentence."""
+
+from collections.abc import AsyncIterator, Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine import (
+    Draft,
+    EngineError,
+    EngineInfo,
+    InfillRequest,
+    RequestTooLong,
+    Span,
+    Suggestion,
+    Timings,
+    wire,
+)
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+TIMINGS = Timings(1.5, 40.25, 2.0, 44.0, 3, 200, 4, 7)
+
+
+async def read(stream: str) -> list[Draft | Suggestion]:
+    return [word async for word in wire.from_events(as_lines(stream.splitlines()))]
+
+
+async def as_lines(lines: Iterable[str]) -> AsyncIterator[str]:
+    for line in lines:
+        yield line
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> InfillRequest:
+    text = draw(TEXT).encode()
+    start, end = sorted((draw(st.integers(0, len(text))), draw(st.integers(0, len(text)))))
+    length = draw(st.none() | st.integers(1, 64))
+    return InfillRequest(text, Span(start, end), draw(TEXT), length_tokens=length)
+
+
+@given(requests())
+def test_a_request_arrives_as_it_was_sent(request: InfillRequest) -> None:
+    assert wire.request_from_json(wire.to_json(request).encode()) == request
+
+
+def test_a_handshake_arrives_as_it_was_sent() -> None:
+    info = EngineInfo("0.1.0", "default", "ab" * 32, 9_000_000, "cpu", "float32", 2)
+    assert wire.info_from_json(wire.to_json(info).encode()) == info
+
+
+@given(st.lists(TEXT))
+async def test_events_arrive_in_order_whatever_their_text(texts: list[str]) -> None:
+    words = [Draft(text, step, 1) for step, text in enumerate(texts, start=1)]
+    answer = Suggestion("\u2028\x85\r\n", -0.25, "repaired", TIMINGS)
+    stream = "".join(wire.to_event(word) for word in [*words, answer])
+    assert await read(stream) == [*words, answer]
+
+
+async def test_an_error_of_the_engine_is_raised_on_the_other_side() -> None:
+    stream = wire.to_event(Draft("a", 1, 1)) + wire.to_event(RequestTooLong("The hole is huge."))
+    with pytest.raises(RequestTooLong, match="The hole is huge."):
+        await read(stream)
+
+
+async def test_an_unknown_error_is_still_an_engine_error() -> None:
+    stream = 'event: error\ndata: {"kind": "SystemExit", "message": "from a newer version"}\n\n'
+    with pytest.raises(EngineError, match="from a newer version"):
+        await read(stream)
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        (b"not json", "Expecting value"),
+        (b"\xff", "codec can't decode"),
+        (b"[]", "not a valid InfillRequest"),
+        (b'{"hole": {"start": 0, "end": 0}, "language": "go"}', "KeyError: 'text'"),
+        (b'{"text": 5, "hole": {"start": 0, "end": 0}, "language": "go"}', "must be a string"),
+        (b'{"text": "\\ud800", "hole": {"start": 0, "end": 0}, "language": "go"}', "surrogates"),
+        (b'{"text": "", "hole": {"start": 0, "end": 9}, "language": "go"}', "ends at byte 9"),
+        (b'{"text": "", "hole": {"start": 1, "end": 0}, "language": "go"}', "0 <= start <= end"),
+        (
+            b'{"text": "", "hole": {"start": 0, "end": 0}, "language": "go", "maxLines": 2}',
+            "maxLines",
+        ),
+    ],
+)
+def test_a_malformed_request_is_named(body: bytes, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint) as caught:
+        wire.request_from_json(body)
+    assert "\n" not in str(caught.value)
