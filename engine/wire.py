@@ -19,16 +19,25 @@ from engine.types import Draft, EngineInfo, InfillRequest, Suggestion
 
 Word = TypeVar("Word")
 
-_EVENTS: dict[str, type[Draft | Suggestion]] = {"draft": Draft, "suggestion": Suggestion}
+_EVENTS: dict[str, type[Draft | Suggestion]] = {
+    "draft": Draft,
+    "suggestion": Suggestion,
+}
 _ERRORS: dict[str, type[EngineError]] = {
     error.__name__: error for error in (CheckpointError, DeviceError, RequestTooLong)
 }
-_MALFORMED = (LookupError, TypeError, ValueError, cattrs.ForbiddenExtraKeysError)
+_MALFORMED = (
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    cattrs.ForbiddenExtraKeysError,
+)
 
 
 def _bytes_from_json(value: object, _: type[bytes]) -> bytes:
     if not isinstance(value, str):
-        raise ValueError(f"text must be a string, got {type(value).__name__}")
+        raise TypeError(f"text must be a string, got {type(value).__name__}")
     return value.encode()
 
 
