@@ -1,0 +1,208 @@
+"""A client's end of the engine: finds the process or starts it, and streams drafts. Free of torch."""
+
+import asyncio
+import sys
+import threading
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import Popen
+from typing import NamedTuple, Self
+
+import httpx
+
+from engine import __version__, wire
+from engine.errors import CheckpointError, EngineError, EngineUnreachable
+from engine.rendezvous import DEFAULT_MODEL, Rendezvous, last_words, rendezvous, start
+from engine.types import Draft, EngineInfo, InfillRequest, Suggestion
+
+PROGRAM = (sys.executable, "-P", "-m", "engine")
+"""Serves the checkpoint in DIR when given `--model DIR`.
+
+`-P`: without it Python would import a folder named engine that lies where it is started.
+"""
+
+START_LIMIT_S = 120.0
+"""Enough to read torch and the weights from a slow disk; a process that ends is noticed at once."""
+
+HANDSHAKE_LIMIT_S = 5.0
+POLL_S = 0.05
+
+OVERDUE_S = 30.0
+"""How far beyond its budget an answer may be before the engine counts as hung."""
+
+
+class Line(NamedTuple):
+    """An open line to an engine."""
+
+    http: httpx.AsyncClient
+    info: EngineInfo
+
+
+class EngineClient:
+    """The engine of this user, version and checkpoint, shared with every other client.
+
+    Several requests may be in flight; the engine takes one after the other. An engine that ended
+    itself while idle is started again by the next `infill`.
+    """
+
+    def __init__(self, model: Path, program: Sequence[str], line: Line) -> None:
+        """Callers use `connect` or `find`."""
+        self._model = model
+        self._program = program
+        self._line = line
+
+    @classmethod
+    async def connect(cls, model: Path | None = None, program: Sequence[str] = PROGRAM) -> Self:
+        """Find the engine of a checkpoint folder (by default the one that ships), or start it.
+
+        program     serves the checkpoint in DIR when given `--model DIR`
+
+        Raises CheckpointError with the engine's own sentence, EngineUnreachable otherwise.
+        """
+        model = (model or DEFAULT_MODEL).resolve()
+        return cls(model, program, await _find_or_start(model, program))
+
+    @classmethod
+    async def find(cls, model: Path | None = None) -> Self | None:
+        """The engine if it is running, else None. Raises as `connect` does."""
+        model = (model or DEFAULT_MODEL).resolve()
+        line = await _call(rendezvous(model))
+        return None if line is None else cls(model, PROGRAM, line)
+
+    @property
+    def info(self) -> EngineInfo:
+        """What the engine said of itself in the handshake."""
+        return self._line.info
+
+    async def pid(self) -> int:
+        """Process id of the engine."""
+        with _engine_errors():
+            return (await self._line.http.get("/health")).json()["pid"]
+
+    async def infill(self, request: InfillRequest) -> AsyncGenerator[Draft | Suggestion, None]:
+        """Stream the drafts of a request, then its one Suggestion.
+
+        To cancel, close the generator (`aclose`) or cancel the task that pulls it: the connection
+        closes and the engine stops within one denoising step.
+
+        Raises what the engine raised; EngineUnreachable when it ends or hangs in the middle.
+        """
+        with _engine_errors():
+            response = await self._post(request)
+            try:
+                async for word in wire.from_events(response.aiter_lines()):
+                    yield word
+                    if isinstance(word, Suggestion):
+                        return
+            finally:
+                await response.aclose()
+        raise EngineUnreachable("The engine ended in the middle of an answer; ask again.")
+
+    async def _post(self, request: InfillRequest) -> httpx.Response:
+        try:
+            return await self._send(request)
+        except httpx.ConnectError:  # it ended itself, idle
+            self._line = await _find_or_start(self._model, self._program)
+            return await self._send(request)
+
+    async def _send(self, request: InfillRequest) -> httpx.Response:
+        http = self._line.http
+        overdue_s = request.budget_ms / 1000 + OVERDUE_S
+        post = http.build_request(
+            "POST", "/v1/infill", content=wire.to_json(request), timeout=overdue_s
+        )
+        response = await http.send(post, stream=True)
+        if response.is_error:
+            raise EngineError((await response.aread()).decode())
+        return response
+
+    async def close(self) -> None:
+        """Hang up. The engine stays, for others and for the next time."""
+        await self._line.http.aclose()
+
+
+@contextmanager
+def _engine_errors() -> Iterator[None]:
+    """Turn what HTTP raises when the other side is gone into our own error."""
+    try:
+        yield
+    except httpx.TransportError as error:
+        reason = str(error) or type(error).__name__
+        raise EngineUnreachable(f"The engine does not answer ({reason}); ask again.") from error
+
+
+async def _find_or_start(model: Path, program: Sequence[str]) -> Line:
+    """Call the engine until it answers; start one whenever there is none.
+
+    Two clients may both start one. The lock decides which of the two processes stays; the other
+    ends with status 0, and its client finds the first.
+    """
+    meeting = rendezvous(model)
+    child: Popen[bytes] | None = None
+    try:
+        async with asyncio.timeout(START_LIMIT_S):
+            while (line := await _call(meeting)) is None:
+                status = 0 if child is None else child.poll()
+                if status:
+                    raise _start_error(meeting, status)
+                if status == 0 and not meeting.is_taken():
+                    child = start(meeting, [*program, "--model", str(model)])
+                    threading.Thread(target=child.wait, daemon=True).start()  # leaves no zombie
+                await asyncio.sleep(POLL_S)
+            return line
+    except TimeoutError as error:
+        raise EngineUnreachable(
+            f"The engine did not start within {START_LIMIT_S:.0f} s; see {meeting.log_path}."
+        ) from error
+
+
+def _start_error(meeting: Rendezvous, status: int) -> EngineError:
+    sentence = last_words(meeting)
+    if status == 2:
+        return CheckpointError(sentence)
+    return EngineUnreachable(
+        f"The engine could not start (exit status {status}): {sentence} Its log is {meeting.log_path}."
+    )
+
+
+async def _call(meeting: Rendezvous) -> Line | None:
+    """Shake hands with the engine of a rendezvous; None when nobody answers.
+
+    Raises EngineUnreachable when the one who answers is another version or serves another model.
+    """
+    http = _http(meeting)
+    try:
+        reply = await http.get("/v1/info", timeout=HANDSHAKE_LIMIT_S)
+        info = wire.info_from_json(reply.raise_for_status().content)
+    except (httpx.HTTPError, ValueError):
+        await http.aclose()
+        return None
+    if (info.version, info.checksum) != (__version__, meeting.checksum):
+        await http.aclose()
+        raise EngineUnreachable(
+            f"The engine at {meeting.socket_path} is version {info.version} with model "
+            f"{info.model} ({info.checksum[:12]}), expected {__version__} with "
+            f"{meeting.checksum[:12]}; end that process and try again."
+        )
+    return Line(http, info)
+
+
+def _http(meeting: Rendezvous) -> httpx.AsyncClient:
+    """HTTP to the address in the rendezvous.
+
+    A connection per request: it costs microseconds here, and an idle one may be closed by the
+    engine just when the next request is put on it. No certificates are read (20 ms): no TLS here.
+    """
+    single = httpx.Limits(max_keepalive_connections=0)
+    if meeting.transport == "unix":
+        transport = httpx.AsyncHTTPTransport(
+            uds=str(meeting.socket_path), limits=single, verify=False
+        )
+        return httpx.AsyncClient(transport=transport, base_url="http://engine")
+    port, token = meeting.tcp_address()
+    return httpx.AsyncClient(
+        transport=httpx.AsyncHTTPTransport(limits=single, verify=False),
+        base_url=f"http://127.0.0.1:{port}",
+        headers={"Authorization": f"Bearer {token}"},
+    )

@@ -1,0 +1,242 @@
+"""The engine behind a socket: an ASGI app, and the process that serves it.
+
+    GET  /health      {"status": "ok", "pid": 4711}
+    GET  /v1/info     the handshake, an EngineInfo
+    POST /v1/infill   an InfillRequest; answers with server-sent events, see `engine.wire`
+
+Who may ask: over a Unix socket, this user, by the folder's and the socket's permissions and, on
+Linux, by the credentials that the kernel gives for the other end; over loopback TCP, whoever knows
+the token, which is in a file that only this user can read.
+"""
+
+import asyncio
+import hmac
+import logging
+import os
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import AsyncGenerator, Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import uvicorn
+from filelock import Timeout
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import (
+    JSONResponse,
+    PlainTextResponse,
+    Response,
+    StreamingResponse,
+)
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from engine import wire
+from engine.errors import EngineError
+from engine.rendezvous import Rendezvous
+from engine.types import Draft, EngineInfo, InfillRequest, Suggestion
+
+log = logging.getLogger(__name__)
+
+LOCK_PATIENCE_S = 2.0
+"""A client that looks whether an engine is here holds the lock for an instant."""
+
+
+class Infiller(Protocol):
+    """What is served: `engine.infill.Engine`, or a script that stands in for it."""
+
+    @property
+    def info(self) -> EngineInfo: ...
+
+    def infill(self, request: InfillRequest) -> Generator[Draft | Suggestion, None, None]: ...
+
+
+@dataclass(slots=True)
+class Activity:
+    """Requests in flight, and since when there are none (`time.monotonic`, seconds)."""
+
+    in_flight: int = 0
+    quiet_since_s: float = field(default_factory=time.monotonic)
+
+    def __enter__(self) -> None:
+        self.in_flight += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.in_flight -= 1
+        self.quiet_since_s = time.monotonic()
+
+    async def until_idle(self, idle_s: float) -> None:
+        """Return once no request has been in flight for `idle_s` seconds on end."""
+        while True:
+            quiet_s = 0.0 if self.in_flight else time.monotonic() - self.quiet_since_s
+            if quiet_s >= idle_s:
+                return
+            await asyncio.sleep(idle_s - quiet_s)
+
+
+class Doorkeeper:
+    """Lets in who knows the token, and notes who is inside."""
+
+    def __init__(self, app: ASGIApp, activity: Activity, token: str | None) -> None:
+        self.app = app
+        self.activity = activity
+        self.password = None if token is None else f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self.activity:
+            given = dict(scope["headers"]).get(b"authorization", b"")
+            if self.password is None or hmac.compare_digest(given, self.password):
+                await self.app(scope, receive, send)
+            else:
+                await PlainTextResponse("Unauthorized", 401)(scope, receive, send)
+
+
+class OwnerOnly(H11Protocol):
+    """HTTP that hangs up on other users, as far as the kernel names them."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        peer = peer_uid(transport.get_extra_info("socket"))
+        if peer is not None and peer != os.getuid():
+            transport.abort()
+
+
+def peer_uid(connection: socket.socket) -> int | None:
+    """User at the other end of a Unix socket; None where the kernel does not tell."""
+    if not hasattr(socket, "SO_PEERCRED") or connection.family != socket.AF_UNIX:
+        return None
+    credentials = connection.getsockopt(
+        socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
+    )
+    _pid, uid, _gid = struct.unpack("3i", credentials)
+    return uid
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events. A client that vanishes closes the generator of them at once."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncGenerator[str, None]) -> None:
+        super().__init__(events)
+        self.events = events
+
+    async def stream_response(self, send: Send) -> None:
+        async with aclosing(self.events):
+            await super().stream_response(send)
+
+
+class Desk:
+    """One engine, one request at a time, in the order they came.
+
+    The engine is not thread-safe, and a step must not block the event loop: one worker thread
+    takes every step of every request. Closing is one more task of that thread, so a request whose
+    client vanished ends when its current step does, before the next request begins.
+    """
+
+    def __init__(self, engine: Infiller) -> None:
+        self.engine = engine
+        self.worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="denoise")
+        self.turn = asyncio.Lock()
+
+    async def events(self, request: InfillRequest) -> AsyncGenerator[str, None]:
+        arrived_s = time.monotonic()
+        async with self.turn:
+            waited_ms = (time.monotonic() - arrived_s) * 1000
+            request = replace(request, budget_ms=max(request.budget_ms - waited_ms, 0.0))
+            steps = self.engine.infill(request)
+            try:
+                while (word := await self.step(steps)) is not None:
+                    yield wire.to_event(word)
+            except EngineError as error:
+                yield wire.to_event(error)
+            except Exception as error:
+                log.exception("a request failed")
+                yield wire.to_event(
+                    EngineError(f"The engine failed: {type(error).__name__}: {error}.")
+                )
+            finally:
+                self.worker.submit(steps.close)
+
+    async def step(
+        self, steps: Generator[Draft | Suggestion, None, None]
+    ) -> Draft | Suggestion | None:
+        return await asyncio.get_running_loop().run_in_executor(self.worker, next, steps, None)
+
+
+def build_app(engine: Infiller) -> Starlette:
+    """The three routes over a loaded engine."""
+    desk = Desk(engine)
+
+    async def health(_: Request) -> Response:
+        return JSONResponse({"status": "ok", "pid": os.getpid()})
+
+    async def info(_: Request) -> Response:
+        return Response(wire.to_json(engine.info), media_type="application/json")
+
+    async def infill(http_request: Request) -> Response:
+        try:
+            request = wire.request_from_json(await http_request.body())
+        except ValueError as error:
+            return PlainTextResponse(str(error), 400)
+        return EventStream(desk.events(request))
+
+    return Starlette(
+        routes=[
+            Route("/health", health),
+            Route("/v1/info", info),
+            Route("/v1/infill", infill, methods=["POST"]),
+        ]
+    )
+
+
+def serve(meeting: Rendezvous, load: Callable[[], Infiller], idle_s: float) -> None:
+    """Be the engine of this rendezvous until nobody has asked for anything for `idle_s` seconds.
+
+    load    called once the place is ours; what it raises leaves nothing behind. The socket
+            appears after it, so a client that can connect has a loaded engine.
+
+    Returns at once when another process is the engine here.
+    """
+    try:
+        with meeting.lock().acquire(timeout=LOCK_PATIENCE_S):
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that `finally` runs
+            engine = load()
+            listener, token = meeting.listen()
+            try:
+                asyncio.run(_serve(engine, listener, token, idle_s))
+            finally:
+                meeting.withdraw()
+    except Timeout:
+        log.warning("An engine for this checkpoint is running already.")
+
+
+async def _serve(
+    engine: Infiller, listener: socket.socket, token: str | None, idle_s: float
+) -> None:
+    activity = Activity()
+    config = uvicorn.Config(
+        Doorkeeper(build_app(engine), activity, token),
+        http=OwnerOnly,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+
+    async def end_when_idle() -> None:
+        await activity.until_idle(idle_s)
+        server.should_exit = True
+
+    watch = asyncio.create_task(end_when_idle())
+    await server.serve(sockets=[listener])
+    watch.cancel()
