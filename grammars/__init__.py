@@ -1,0 +1,11 @@
+"""What is valid syntax: the one room that knows tree-sitter, and it knows nothing of ours.
+
+Text is bytes and every offset counts bytes. Every byte string gets an answer: broken code is a
+`Fault`, a value, never an exception.
+"""
+
+from grammars.gate import Gate
+from grammars.languages import Language, language_for, language_for_path
+from grammars.syntax import Fault
+
+__all__ = ["Fault", "Gate", "Language", "language_for", "language_for_path"]

@@ -1,0 +1,142 @@
+"""Does a fill leave the buffer sound? Asked of every draft, so it has to be quick.
+
+What is promised of a fill without faults (P1), where no grammar or lint refuses the buffer with the
+hole empty or with the cursor's line stubbed: none refuses the filled buffer. (P2) Otherwise, which
+is the normal state of code being typed: no fault starts in the fill and there are no more than there
+were. (P3) What was parsed is what is inserted.
+"""
+
+import re
+from dataclasses import replace
+from functools import cached_property
+
+from grammars.languages import Language
+from grammars.syntax import EditedText, Fault, tree_faults
+from grammars.window import window_around
+
+WHOLE_FILE_BYTES = 256 * 1024
+"""Longest text that `confirm` parses whole."""
+
+_TOKEN_END = re.compile(rb"(?<=\w)(?!\w)|(?<=[^\w\s])")
+
+
+class Gate:
+    """Judges fills for one hole of one text, in a window around it; built once per request.
+
+    NOTE: not thread-safe, and parsing holds the GIL.
+    """
+
+    def __init__(self, language: Language, text: bytes, start: int, end: int) -> None:
+        first, last = window_around(text, start, end)
+        self._judge = _Judge(language, text[first:last], start - first, end - first)
+        self._file = (language, text, start, end)
+        self._cut = len(text) <= WHOLE_FILE_BYTES and (first, last) != (0, len(text))
+
+    def faults(self, fill: bytes) -> tuple[Fault, ...]:
+        """The faults that `fill` adds; () means sound.
+
+        Offsets count from the start of the fill and are clipped to it: a bracket left open often
+        shows as a fault far behind.
+        """
+        found = self._judge.faults(fill)
+        if found and self._cut_is_bad:
+            self._judge = self._whole
+            found = self._judge.faults(fill)
+        return found
+
+    def confirm(self, fill: bytes) -> bool:
+        """Is `fill` sound in the whole file? Where window and file disagree, the file is right.
+
+        Texts over WHOLE_FILE_BYTES are judged in their window.
+        """
+        return not (self._whole if self._cut else self._judge).faults(fill)
+
+    @cached_property
+    def _whole(self) -> "_Judge":
+        return _Judge(*self._file)
+
+    @cached_property
+    def _cut_is_bad(self) -> bool:
+        """Does the window show faults in the user's own code that the file does not have?"""
+        window = self._judge.tolerated_faults
+        return self._cut and window > 0 and self._whole.tolerated_faults < window
+
+    def longest_sound_prefix(self, fill: bytes) -> bytes:
+        """The longest head of `fill` that ends at a line's end, else at a token's end, and adds no
+        fault; b"" if none."""
+        line_ends = [found.start() for found in re.finditer(rb"\r?\n", fill)]
+        token_ends = [found.end() for found in _TOKEN_END.finditer(fill)]
+        for end in [len(fill), *reversed(line_ends), *reversed(token_ends)]:
+            head = fill[:end]
+            if head.strip() and not self.faults(head):
+                return head
+        return b""
+
+
+class _Judge:
+    """Compares a filled text with the same text as the user left it."""
+
+    def __init__(self, language: Language, text: bytes, start: int, end: int) -> None:
+        self._language, self._text, self._start, self._end = language, text, start, end
+        self._edited = EditedText(language.grammar, text, start, end)
+
+    def faults(self, fill: bytes) -> tuple[Fault, ...]:
+        found = _all_faults(self._language, self._edited, self._start, fill)
+        return tuple(_clipped(fault, self._start, len(fill)) for fault in self._added(found, fill))
+
+    def _added(self, found: list[Fault], fill: bytes) -> list[Fault]:
+        if not found:
+            return []
+        if not _is_of_tree(found[0]):
+            return [fault for fault in found if fault.kind not in self._tolerated_lints]
+        inside = [f for f in found if self._start <= f.start < self._start + len(fill)]
+        return inside or (found if len(found) > self.tolerated_faults else [])
+
+    @cached_property
+    def tolerated_faults(self) -> int:
+        """Faults of the tree that the buffer has already; 0 is the strict case."""
+        return min(sum(map(_is_of_tree, baseline)) for baseline in self._baselines)
+
+    @cached_property
+    def _tolerated_lints(self) -> set[str]:
+        """Lints that the user's own code fails, such as newer syntax than this interpreter's."""
+        if not all(self._baselines):
+            return set()
+        return {fault.kind for faults in self._baselines for fault in faults}
+
+    @cached_property
+    def _baselines(self) -> list[list[Fault]]:
+        """Faults of the buffer as it is: with the hole empty, and with the cursor's line stubbed.
+
+        Up to the first without any. Made only when a fill is suspect: a sound one needs none.
+        """
+        found = [_all_faults(self._language, self._edited, self._start, b"")]
+        first = self._text.rfind(b"\n", 0, self._start) + 1
+        line = self._text[first : self._end] + self._text[self._end :].partition(b"\n")[0]
+        last, first = first + len(line), first + len(line) - len(line.lstrip())
+        stubbed = EditedText(self._language.grammar, self._text, first, last)
+        for stub in self._language.stubs:
+            if not found[-1]:
+                break
+            found.append(_all_faults(self._language, stubbed, first, stub))
+        return found
+
+
+def _all_faults(language: Language, edited: EditedText, start: int, fill: bytes) -> list[Fault]:
+    """Faults of the tree; if there are none, those of the first lint that has any."""
+    tree, source = edited.fill(fill)
+    found = tree_faults(tree.root_node)
+    for lint in language.lints:
+        if found:
+            break
+        found = list(lint(tree.root_node, source, start, start + len(fill)))
+    return sorted(found, key=lambda fault: (fault.start, fault.end))
+
+
+def _is_of_tree(fault: Fault) -> bool:
+    return fault.kind.startswith(("error", "hidden", "missing"))
+
+
+def _clipped(fault: Fault, offset: int, length: int) -> Fault:
+    start = min(max(fault.start - offset, 0), length)
+    return replace(fault, start=start, end=min(max(fault.end - offset, start), length))

@@ -1,0 +1,97 @@
+"""The languages: one row each."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import PurePath
+
+from tree_sitter import Language as Grammar
+
+from grammars import lints
+from grammars.lints import Lint
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A language we can judge.
+
+    id        ours, also the key of results and test suites
+    name      as people write it
+    lsp_ids   identifiers that editors send
+    suffixes  of file names, with the dot
+    wheel     Python package of the tree-sitter grammar, and `entry`, its function
+    comment   what opens a comment to the end of the line
+    stubs     what may stand for a line still being typed: nothing, or the head of a block
+    lints     checks beyond the grammar, cheapest first
+    """
+
+    id: str
+    name: str
+    lsp_ids: tuple[str, ...]
+    suffixes: tuple[str, ...]
+    wheel: str
+    entry: str = "language"
+    comment: str = "//"
+    stubs: tuple[bytes, ...] = (b"", b"{")
+    lints: tuple[Lint, ...] = ()
+
+    @property
+    def grammar(self) -> Grammar:
+        """Raises ImportError where the grammar's wheel is missing or too old for this core."""
+        return _load_grammar(self.wheel, self.entry)
+
+
+LANGUAGES = (
+    Language(
+        "python", "Python", ("python",), (".py", ".pyi"), "tree_sitter_python",
+        comment="#", stubs=(b"pass", b"", b"if x:"), lints=(lints.python_indentation, lints.python_ast),
+    ),
+    Language(
+        "javascript", "JavaScript", ("javascript", "javascriptreact"),
+        (".js", ".jsx", ".mjs", ".cjs"), "tree_sitter_javascript", lints=(lints.javascript,),
+    ),
+    Language(
+        "typescript", "TypeScript", ("typescript",), (".ts", ".mts", ".cts"),
+        "tree_sitter_typescript", entry="language_typescript", lints=(lints.javascript,),
+    ),
+    Language(
+        "tsx", "TSX", ("typescriptreact",), (".tsx",),
+        "tree_sitter_typescript", entry="language_tsx", lints=(lints.javascript,),
+    ),
+    Language("go", "Go", ("go",), (".go",), "tree_sitter_go", lints=(lints.go,)),
+    Language("rust", "Rust", ("rust",), (".rs",), "tree_sitter_rust"),
+    Language("java", "Java", ("java",), (".java",), "tree_sitter_java"),
+    Language("c", "C", ("c",), (".c", ".h"), "tree_sitter_c"),
+    Language("cpp", "C++", ("cpp",), (".cc", ".cpp", ".cxx", ".hh", ".hpp"), "tree_sitter_cpp"),
+)  # fmt: skip
+
+
+def language_for(language_id: str) -> Language | None:
+    """The language of an LSP identifier; None if unknown here, or its grammar is not installed."""
+    return _installed(lambda language: language_id in language.lsp_ids)
+
+
+def language_for_path(path: PurePath | str) -> Language | None:
+    """The language of a file by its suffix; None as in `language_for`."""
+    suffix = PurePath(path).suffix.lower()
+    return _installed(lambda language: suffix in language.suffixes)
+
+
+def _installed(wanted: Callable[[Language], bool]) -> Language | None:
+    for language in LANGUAGES:
+        if wanted(language):
+            try:
+                return language if language.grammar else None
+            except ImportError:
+                return None
+    return None
+
+
+@cache
+def _load_grammar(wheel: str, entry: str) -> Grammar:
+    module = importlib.import_module(wheel)
+    try:
+        return Grammar(getattr(module, entry)())
+    except ValueError as mismatch:
+        raise ImportError(f"{wheel} does not fit the installed tree-sitter: {mismatch}") from None
