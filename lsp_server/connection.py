@@ -1,0 +1,154 @@
+"""The way to the engine: connects in the background, says how it stands, never fails a request."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+from engine.errors import EngineError, EngineUnreachable, RequestTooLong
+from engine.types import Draft, EngineInfo, InfillRequest, Suggestion
+
+logger = logging.getLogger(__name__)
+
+BACK_OFF_S = (1.0, 2.0, 5.0, 15.0, 60.0)
+"""Pause after the first, second, ... failed attempt in a row before a request starts another."""
+
+
+class Client(Protocol):
+    """What is needed of `engine.client.EngineClient`."""
+
+    @property
+    def info(self) -> EngineInfo: ...
+    def infill(self, request: InfillRequest) -> AsyncGenerator[Draft | Suggestion, None]: ...
+    async def close(self) -> None: ...
+
+
+Connect = Callable[[], Awaitable[Client]]
+
+
+State = Literal["starting", "idle", "busy", "off", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What `$/sfumato/status` tells the editor.
+
+    state    "starting" while an engine is sought, "off" by the user's settings, "error" without one
+    last_ms  what the last answer of the engine took, milliseconds
+    message  in state "error" or "off" one sentence why, else ""
+    """
+
+    state: State
+    model: str | None = None
+    device: str | None = None
+    last_ms: float | None = None
+    message: str = ""
+
+
+class Connection:
+    """At most one engine client, found or started when first wanted and again after it is lost."""
+
+    def __init__(
+        self,
+        connect: Connect,
+        report: Callable[[Status], None],
+        back_off_s: tuple[float, ...] = BACK_OFF_S,
+    ) -> None:
+        self._connect = connect
+        self._report = report
+        self._back_off_s = back_off_s
+        self._client: Client | None = None
+        self._attempt: asyncio.Task[None] | None = None
+        self._failures = 0
+        self._next_attempt_s = 0.0
+        self.status = Status("starting")
+
+    def wake(self) -> None:
+        """Begin to look for an engine, unless there is one, or one is sought, or it is too soon."""
+        soon = asyncio.get_running_loop().time() < self._next_attempt_s
+        if self._client is None and self._attempt is None and not soon:
+            self._set(Status("starting"))
+            self._attempt = asyncio.create_task(self._find())
+
+    async def infill(self, request: InfillRequest) -> AsyncGenerator[Draft | Suggestion, None]:
+        """The engine's drafts; none at all without an engine, which is then looked for.
+
+        Closing this generator closes the engine's stream.
+        """
+        client = self._client
+        if client is None:
+            self.wake()
+            return
+        started_s = asyncio.get_running_loop().time()
+        after = self._with_info("idle")
+        self._set(self._with_info("busy"))
+        try:
+            async with aclosing(client.infill(request)) as drafts:
+                async for draft in drafts:
+                    if isinstance(draft, Suggestion):
+                        last_ms = (asyncio.get_running_loop().time() - started_s) * 1000
+                        after = replace(after, last_ms=round(last_ms, 1))
+                        self._failures = 0
+                    yield draft
+        except EngineUnreachable as error:
+            await self._lose(client, error)
+        except RequestTooLong as error:
+            logger.info("%s", error)
+        except EngineError as error:
+            after = replace(self._with_info("error"), message=str(error))
+        finally:
+            if self._client is client:
+                self._set(after)
+
+    async def close(self) -> None:
+        """Let go of the engine; it lives on for its other clients."""
+        if self._attempt is not None:
+            self._attempt.cancel()
+        if self._client is not None:
+            client, self._client = self._client, None
+            await client.close()
+
+    async def _find(self) -> None:
+        try:
+            self._client = await self._connect()
+            self._set(self._with_info("idle"))
+        except EngineError as error:
+            self._fail(str(error))
+        except Exception:
+            # Nothing waits for this task: unless it is caught here, the editor would see
+            # "starting" for ever.
+            logger.exception("looking for the engine failed")
+            self._fail("The engine could not be started; the language server's log says why.")
+        finally:
+            self._attempt = None
+
+    async def _lose(self, client: Client, error: EngineUnreachable) -> None:
+        """Drop a client whose engine is gone; look for another at once the first time in a row."""
+        self._client = None
+        self._set(Status("error", message=str(error)))
+        if self._failures == 0:
+            self.wake()
+        self._postpone()
+        await client.close()
+
+    def _fail(self, message: str) -> None:
+        logger.warning("%s", message)
+        self._set(Status("error", message=message))
+        self._postpone()
+
+    def _postpone(self) -> None:
+        pause_s = self._back_off_s[min(self._failures, len(self._back_off_s) - 1)]
+        self._next_attempt_s = asyncio.get_running_loop().time() + pause_s
+        self._failures += 1
+
+    def _with_info(self, state: State) -> Status:
+        if self._client is None:
+            return Status(state)
+        info = self._client.info
+        return Status(state, info.model, info.device, self.status.last_ms)
+
+    def _set(self, status: Status) -> None:
+        self.status = status
+        self._report(status)
