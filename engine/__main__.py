@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from engine import __version__
 from engine.errors import CheckpointError, EngineError
 from engine.rendezvous import DEFAULT_MODEL, rendezvous
+from engine.threads import usable_cores, wait_passively
 
 if TYPE_CHECKING:
     from engine.infill import Engine

@@ -102,7 +102,7 @@ class EngineClient:
     async def _post(self, request: InfillRequest) -> httpx.Response:
         try:
             return await self._send(request)
-        except httpx.ConnectError:  # it ended itself, idle
+        except (httpx.NetworkError, httpx.RemoteProtocolError):  # it has ended, idle, or just ends
             self._line = await _find_or_start(self._model, self._program)
             return await self._send(request)
 

@@ -49,6 +49,7 @@ def test_a_handshake_arrives_as_it_was_sent() -> None:
     assert wire.info_from_json(wire.to_json(info).encode()) == info
 
 
+@pytest.mark.asyncio
 @given(st.lists(TEXT))
 async def test_events_arrive_in_order_whatever_their_text(texts: list[str]) -> None:
     words = [Draft(text, step, 1) for step, text in enumerate(texts, start=1)]
@@ -57,12 +58,14 @@ async def test_events_arrive_in_order_whatever_their_text(texts: list[str]) -> N
     assert await read(stream) == [*words, answer]
 
 
+@pytest.mark.asyncio
 async def test_an_error_of_the_engine_is_raised_on_the_other_side() -> None:
     stream = wire.to_event(Draft("a", 1, 1)) + wire.to_event(RequestTooLong("The hole is huge."))
     with pytest.raises(RequestTooLong, match="The hole is huge."):
         await read(stream)
 
 
+@pytest.mark.asyncio
 async def test_an_unknown_error_is_still_an_engine_error() -> None:
     stream = 'event: error\ndata: {"kind": "SystemExit", "message": "from a newer version"}\n\n'
     with pytest.raises(EngineError, match="from a newer version"):
