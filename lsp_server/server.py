@@ -39,7 +39,7 @@ STATUS = "$/sfumato/status"
 class Protocol(LanguageServerProtocol):
     """pygls' protocol, which leaves a request that it cannot read without a reply."""
 
-    def structure_message(self, data: dict[str, Any]) -> Any:
+    def structure_message(self, data: dict[str, Any]) -> object:
         """Read a message; answer it here if it is a request with parameters of a wrong shape."""
         try:
             return super().structure_message(data)
@@ -71,7 +71,7 @@ class SfumatoServer(LanguageServer):
             status = Status("off", message="Suggestions are turned off in the settings.")
         self.protocol.notify(STATUS, asdict(status))
 
-    def report_server_error(self, error: Exception, source: Any) -> None:
+    def report_server_error(self, error: Exception, source: object) -> None:
         """Log, where pygls would show a message box."""
         logger.error("%s: %s", getattr(source, "__name__", source), error)
 
@@ -209,17 +209,26 @@ async def _connect(model: Path | None) -> Client:
 
 
 def serve_stdio(model: Path | None) -> None:
-    """Serve one editor over stdin and stdout until it says exit or hangs up.
-
-    Whatever else writes to stdout, here or in a child process, goes to stderr instead.
-    """
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    wire = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    build_server(partial(_connect, model)).start_io(stdout=wire)
+    """Serve one editor over stdin and stdout until it says exit or hangs up."""
+    run_stdio(build_server(partial(_connect, model)))
 
 
 def serve_tcp(host: str, port: int, model: Path | None) -> None:
     """Serve one editor over TCP, for debugging; there is no password."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    _log_to_stderr()
     build_server(partial(_connect, model)).start_tcp(host, port)
+
+
+def run_stdio(server: SfumatoServer) -> None:
+    """Run a server on stdin and stdout.
+
+    Whatever else writes to stdout, here or in a child process, goes to stderr instead.
+    """
+    _log_to_stderr()
+    wire = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    server.start_io(stdout=wire)
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)

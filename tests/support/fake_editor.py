@@ -1,0 +1,254 @@
+"""An editor without a screen: it keeps its own copy of the text, types, and accepts suggestions.
+
+It applies edits itself, by its own arithmetic, so a disagreement with the server shows in `buffer`.
+It waits for messages, never for time. Leaving it asserts that each request got one reply, that all
+were read, and that the server ended well.
+"""
+
+import json
+import queue
+import re
+import subprocess
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any, Self
+
+Message = dict[str, Any]
+
+LIMIT_S = 60.0
+"""Bound of every wait; none is expected to come near it."""
+
+CLIENTS = Path(__file__).with_name("clients")
+"""The initialize parameters that real editors sent, one file each."""
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_CODEC = {"utf-8": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}
+
+
+def initialize_params(encoding: str = "utf-16", **options: Any) -> Message:
+    """Of a plain client that counts in `encoding`; `options` are its initializationOptions."""
+    general = {"positionEncodings": [encoding]}
+    return {
+        "processId": None,
+        "rootUri": None,
+        "capabilities": {"general": general},
+        "initializationOptions": options,
+    }
+
+
+class FakeEditor:
+    """One editor with one document, connected to a server process.
+
+    buffer  the document's text
+    cursor  an index into it
+    """
+
+    def __init__(
+        self, command: Sequence[str], cwd: Path, environment: dict[str, str], params: Message
+    ) -> None:
+        self.buffer = ""
+        self.cursor = 0
+        self.uri = ""
+        self._log_path = cwd / "server.log"
+        with self._log_path.open("wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+        self._inbox: queue.Queue[Message | None] = queue.Queue()
+        self._replies: dict[int, Message] = {}
+        self._pending: set[int] = set()
+        self._statuses: list[Message] = []
+        self._version = 0
+        self._last_id = 0
+        threading.Thread(target=self._listen, daemon=True).start()
+        self.server = self.reply(self.request("initialize", params))
+        self._encoding = self.server["capabilities"].get("positionEncoding", "utf-16")
+        self.notify("initialized", {})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._process.kill()
+            self._process.wait(LIMIT_S)
+            return
+        self.close()
+
+    @property
+    def log(self) -> str:
+        """What the server wrote to stderr so far."""
+        return self._log_path.read_text()
+
+    def open(self, text: str, language: str = "python", uri: str = "file:///ws/a.py") -> None:
+        """Open a document; `$0` in it, if there, is the cursor and not part of the text."""
+        before, _, after = text.partition("$0")
+        self.buffer, self.cursor, self.uri = before + after, len(before), uri
+        self._version = 1
+        item = {"uri": uri, "languageId": language, "version": 1, "text": self.buffer}
+        self.notify("textDocument/didOpen", {"textDocument": item})
+
+    def move(self, pattern: str) -> None:
+        """Put the cursor behind the first match of a regular expression."""
+        found = re.search(pattern, self.buffer)
+        assert found is not None, f"{pattern!r} is not in the buffer"
+        self.cursor = found.end()
+
+    def type(self, text: str) -> None:
+        """Type at the cursor, one change for each character."""
+        for mark in text:
+            self.edit(self.cursor, self.cursor, mark)
+
+    def edit(self, start: int, end: int, text: str) -> None:
+        """Replace a part of the buffer, given by indices, and leave the cursor behind it."""
+        span = {"start": self.position(start), "end": self.position(end)}
+        self.buffer = self.buffer[:start] + text + self.buffer[end:]
+        self.cursor = start + len(text)
+        self._version += 1
+        self.notify(
+            "textDocument/didChange",
+            {
+                "textDocument": {"uri": self.uri, "version": self._version},
+                "contentChanges": [{"range": span, "text": text}],
+            },
+        )
+
+    def ask(self, invoked: bool = False) -> int:
+        """Ask for a suggestion at the cursor; returns the request's number."""
+        return self.request(
+            "textDocument/inlineCompletion",
+            {
+                "textDocument": {"uri": self.uri},
+                "position": self.position(self.cursor),
+                "context": {"triggerKind": 1 if invoked else 2},
+            },
+        )
+
+    def ghost(self, invoked: bool = False) -> Message | None:
+        """The suggestion at the cursor, None if there is none."""
+        items: list[Message] = self.reply(self.ask(invoked))
+        assert len(items) <= 1
+        return items[0] if items else None
+
+    def accept(self, item: Message) -> None:
+        """Put a suggestion into the buffer, as an editor does."""
+        first, last = item["range"]["start"], item["range"]["end"]
+        assert first["line"] == last["line"], "the range of an inline item lies in one line"
+        start, end = self._index(first), self._index(last)
+        text = item["insertText"]
+        assert text.startswith(self.buffer[start : self.cursor]), "what is typed is kept"
+        if "\r\n" in self.buffer:
+            text = text.replace("\n", "\r\n")
+        self.edit(start, end, text)
+
+    def cancel(self, number: int) -> None:
+        """Withdraw a request; it still gets a reply."""
+        self.notify("$/cancelRequest", {"id": number})
+
+    def request(self, method: str, params: Any) -> int:
+        """Send a request; returns its number, for `reply`."""
+        self._last_id += 1
+        self._pending.add(self._last_id)
+        self._send({"id": self._last_id, "method": method, "params": params})
+        return self._last_id
+
+    def notify(self, method: str, params: Any) -> None:
+        """Send a notification."""
+        self._send({"method": method, "params": params})
+
+    def reply(self, number: int) -> Any:
+        """The result of a request; an error fails the test."""
+        while number not in self._replies:
+            self._receive()
+        message = self._replies.pop(number)
+        assert "error" not in message, message["error"]
+        return message["result"]
+
+    def refusal(self, number: int) -> Message:
+        """The error that a request got."""
+        while number not in self._replies:
+            self._receive()
+        return self._replies.pop(number)["error"]
+
+    def status(self, state: str) -> Message:
+        """Wait until the server reports a state; returns that report and forgets those before."""
+        while True:
+            while self._statuses:
+                status = self._statuses.pop(0)
+                if status["state"] == state:
+                    return status
+            self._receive()
+
+    def close(self) -> None:
+        """Say goodbye, and check that nothing was left unsaid."""
+        assert self.reply(self.request("shutdown", None)) is None
+        self.notify("exit", None)
+        assert self._process.wait(LIMIT_S) == 0, self.log
+        while (message := self._inbox.get(timeout=LIMIT_S)) is not None:
+            self._file(message)
+        assert not self._pending, f"no reply to {self._pending}"
+        assert not self._replies, f"nobody read {self._replies}"
+
+    def position(self, index: int) -> Message:
+        """The LSP position of an index into the buffer."""
+        line_start, line = 0, 0
+        for end in _LINE_END.finditer(self.buffer):
+            if end.end() > index:
+                break
+            line_start, line = end.end(), line + 1
+        codec = _CODEC[self._encoding]
+        units = len(self.buffer[line_start:index].encode(codec)) // len("a".encode(codec))
+        return {"line": line, "character": units}
+
+    def _index(self, position: Message) -> int:
+        starts = [0, *(end.end() for end in _LINE_END.finditer(self.buffer))]
+        codec = _CODEC[self._encoding]
+        rest = self.buffer[starts[position["line"]] :].encode(codec)
+        before = rest[: position["character"] * len("a".encode(codec))]
+        return starts[position["line"]] + len(before.decode(codec))
+
+    def _send(self, message: Message) -> None:
+        assert self._process.stdin is not None
+        body = json.dumps({"jsonrpc": "2.0"} | message).encode()
+        self._process.stdin.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        self._process.stdin.flush()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        try:
+            while (message := _read(self._process.stdout)) is not None:
+                self._inbox.put(message)
+        finally:
+            self._inbox.put(None)
+
+    def _receive(self) -> None:
+        message = self._inbox.get(timeout=LIMIT_S)
+        assert message is not None, f"the server hung up: {self.log}"
+        self._file(message)
+
+    def _file(self, message: Message) -> None:
+        if message.get("method") == "$/sfumato/status":
+            self._statuses.append(message["params"])
+        elif "method" not in message:
+            assert message["id"] in self._pending, f"an unasked reply: {message}"
+            self._pending.remove(message["id"])
+            self._replies[message["id"]] = message
+
+
+def _read(stream: IO[bytes]) -> Message | None:
+    """The next message; None at the end. Anything but framed JSON-RPC raises."""
+    length = 0
+    while header := stream.readline():
+        if header == b"\r\n":
+            return json.loads(stream.read(length))
+        name, _, value = header.partition(b":")
+        assert name in (b"Content-Length", b"Content-Type"), f"not JSON-RPC: {header!r}"
+        if name == b"Content-Length":
+            length = int(value)
+    return None
