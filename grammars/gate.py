@@ -1,9 +1,12 @@
 """Does a fill leave the buffer sound? Asked of every draft, so it has to be quick.
 
-What is promised of a fill without faults (P1), where no grammar or lint refuses the buffer with the
-hole empty or with the cursor's line stubbed: none refuses the filled buffer. (P2) Otherwise, which
-is the normal state of code being typed: no fault starts in the fill and there are no more than there
-were. (P3) What was parsed is what is inserted.
+What is promised of a fill without faults:
+
+P1  Where no grammar or lint refuses the buffer with the hole empty, or with the cursor's line
+    stubbed, none refuses the filled buffer.
+P2  Otherwise, which is the normal state of code being typed, no fault starts in the fill and there
+    are no more faults than there were.
+P3  What was parsed is what is inserted.
 """
 
 import re
@@ -62,8 +65,10 @@ class Gate:
         return self._cut and window > 0 and self._whole.tolerated_faults < window
 
     def longest_sound_prefix(self, fill: bytes) -> bytes:
-        """The longest head of `fill` that ends at a line's end, else at a token's end, and adds no
-        fault; b"" if none."""
+        """The longest head of `fill` that adds no fault; b"" if none.
+
+        It ends where a line does, or else where a token does.
+        """
         line_ends = [found.start() for found in re.finditer(rb"\r?\n", fill)]
         token_ends = [found.end() for found in _TOKEN_END.finditer(fill)]
         for end in [len(fill), *reversed(line_ends), *reversed(token_ends)]:
@@ -81,6 +86,10 @@ class _Judge:
         self._edited = EditedText(language.grammar, text, start, end)
 
     def faults(self, fill: bytes) -> tuple[Fault, ...]:
+        try:
+            fill.decode()
+        except UnicodeDecodeError as error:
+            return (Fault(error.start, error.end, "encoding"),)
         found = _all_faults(self._language, self._edited, self._start, fill)
         return tuple(_clipped(fault, self._start, len(fill)) for fault in self._added(found, fill))
 

@@ -45,7 +45,8 @@ class Language:
 LANGUAGES = (
     Language(
         "python", "Python", ("python",), (".py", ".pyi"), "tree_sitter_python",
-        comment="#", stubs=(b"pass", b"", b"if x:"), lints=(lints.python_indentation, lints.python_ast),
+        comment="#", stubs=(b"pass", b"", b"if x:"),
+        lints=(lints.python_indentation, lints.python_ast),
     ),
     Language(
         "javascript", "JavaScript", ("javascript", "javascriptreact"),
@@ -61,7 +62,7 @@ LANGUAGES = (
     ),
     Language("go", "Go", ("go",), (".go",), "tree_sitter_go", lints=(lints.go,)),
     Language("rust", "Rust", ("rust",), (".rs",), "tree_sitter_rust"),
-    Language("java", "Java", ("java",), (".java",), "tree_sitter_java"),
+    Language("java", "Java", ("java",), (".java",), "tree_sitter_java", lints=(lints.java,)),
     Language("c", "C", ("c",), (".c", ".h"), "tree_sitter_c"),
     Language("cpp", "C++", ("cpp",), (".cc", ".cpp", ".cxx", ".hh", ".hpp"), "tree_sitter_cpp"),
 )  # fmt: skip

@@ -2,7 +2,8 @@
 
 Parsing costs what the text is long, and error recovery many times that; so drafts are judged in a
 window. It is cut without parsing, at lines that start in column 0 after a blank line: that keeps
-decorators, attributes, doc comments and return types on lines of their own with what they belong to.
+decorators, attributes, doc comments and return types on lines of their own with what they belong
+to.
 """
 
 import re
@@ -27,7 +28,7 @@ def window_around(text: bytes, start: int, end: int) -> tuple[int, int]:
     """Bytes to cut, first and last, around a hole of bytes `start` up to `end`.
 
     The item that holds the hole, and its neighbours that close all they open. Where no item starts
-    within REACH, the cut is at the start of a line; in a longer line than that, REACH from the hole.
+    within REACH, the cut is at a line's start; in a line longer than that, REACH from the hole.
     """
     own, first = _starts(text, start)
     return first, _end(text, end, own)
@@ -38,7 +39,7 @@ def _starts(text: bytes, start: int) -> tuple[int, int]:
     low = max(0, start - REACH)
     line = max(low, text.rfind(b"\n", low, start) + 1)
     # The cursor's own line is no evidence: what is being typed there may continue an item.
-    starts = [found.end() for found in _ITEM.finditer(text, low, line)]
+    starts = [found.end() for found in _ITEM.finditer(text, low, line) if found.end() < line]
     if low == 0:
         starts = [0, *starts]
     if not starts:

@@ -1,0 +1,184 @@
+"""Mending a finished canvas without a forward pass.
+
+The denoiser leaves more than its answer: the tokens it nearly chose at every place. Where the
+answer has a fault, the fix is usually among those, so we climb: exchange or delete one token near
+the fault, ask the gate, keep the best, and again. What climbing cannot mend, `blame` names for
+remasking.
+
+Here is no tensor and no grammar: lists, and a judge that says where the faults are.
+"""
+
+import time
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Protocol
+
+from grammars import Fault
+
+ROUNDS = 4
+MOVES = 25
+ALTERNATIVES = 6
+DELETION_NATS = 4.0
+"""Deleting costs what a token of this surprise would."""
+BLAME_PLACES = 2
+
+_OPENERS = {ord(")"): ord("("), ord("]"): ord("["), ord("}"): ord("{")}
+
+Detokenize = Callable[[Sequence[int]], bytes]
+"""Tokens to text. The text of a sequence is the texts of its tokens, joined."""
+
+Path = list[int | None]
+"""A token for each place of a lattice; None where it was deleted."""
+
+
+class Judge(Protocol):
+    """What climbing asks of a `grammars.Gate`."""
+
+    def faults(self, fill: bytes) -> tuple[Fault, ...]:
+        """Faults that `fill` adds, at offsets into it; () means sound."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lattice:
+    """What the denoiser thought of each place of a finished canvas.
+
+    tokens      the chosen token of each place
+    candidates  (token, log-probability in nats) of each place, best first; may hold the chosen one
+    frozen      places that must not change
+    """
+
+    tokens: list[int]
+    candidates: list[list[tuple[int, float]]]
+    frozen: set[int]
+
+    def __post_init__(self) -> None:
+        if len(self.tokens) != len(self.candidates):
+            raise ValueError(f"{len(self.tokens)} tokens, {len(self.candidates)} candidate lists")
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """The outcome of a climb; not `sound` where faults remain, and then the best that was met."""
+
+    tokens: list[int]
+    text: bytes
+    sound: bool
+
+
+def climb(lattice: Lattice, gate: Judge, detokenize: Detokenize, deadline: float) -> Mended:
+    """Exchange or delete tokens, a few, until the gate finds no fault.
+
+    deadline  seconds of `time.monotonic`; past it no further move is tried
+
+    At most ROUNDS changes, each the best of MOVES tries, cheapest first: a move costs the
+    log-probability it loses and its distance from the first fault, in places.
+    """
+    search = _Search(lattice, gate, detokenize)
+    path: Path = list(lattice.tokens)
+    faults = search.faults(path)
+    for _ in range(ROUNDS):
+        if not faults:
+            break
+        better = search.best_move(path, faults, deadline)
+        if better is None:
+            break
+        path, faults = better
+    tokens = [token for token in path if token is not None]
+    return Mended(tokens, detokenize(tokens), not faults)
+
+
+def blame(lattice: Lattice, gate: Judge, detokenize: Detokenize) -> set[int]:
+    """The places to remask: two on either side of the first fault, and unmatched brackets.
+
+    Empty if the canvas is sound; never a frozen place.
+    """
+    search = _Search(lattice, gate, detokenize)
+    path: Path = list(lattice.tokens)
+    faults = search.faults(path)
+    if not faults:
+        return set()
+    distances = search.distances(path, faults[0])
+    return {place for place, far in enumerate(distances) if far <= BLAME_PLACES} - lattice.frozen
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """One lattice in front of one gate."""
+
+    lattice: Lattice
+    gate: Judge
+    detokenize: Detokenize
+
+    def faults(self, path: Path) -> tuple[Fault, ...]:
+        return self.gate.faults(self.detokenize([token for token in path if token is not None]))
+
+    def best_move(
+        self, path: Path, faults: tuple[Fault, ...], deadline: float
+    ) -> tuple[Path, tuple[Fault, ...]] | None:
+        """The first move that leaves no fault, else the best; None if none is an improvement."""
+        best: tuple[Path, tuple[Fault, ...]] | None = None
+        least = _size(faults)
+        moves = self._moves(path, self.distances(path, faults[0]))
+        for _, place, token in sorted(moves, key=lambda move: move[0])[:MOVES]:
+            if time.monotonic() >= deadline:
+                break
+            trial = [*path[:place], token, *path[place + 1 :]]
+            found = self.faults(trial)
+            if not found:
+                return trial, found
+            if _size(found) < least:
+                best, least = (trial, found), _size(found)
+        return best
+
+    def _moves(self, path: Path, distances: list[int]) -> Iterator[tuple[float, int, int | None]]:
+        """(cost, place, new token or None to delete) of every allowed move."""
+        for place, chosen in enumerate(path):
+            if chosen is None or place in self.lattice.frozen:
+                continue
+            candidates = self.lattice.candidates[place][:ALTERNATIVES]
+            kept_nats = dict(candidates).get(chosen, -DELETION_NATS)
+            for token, nats in candidates:
+                if token != chosen:
+                    yield kept_nats - nats + distances[place], place, token
+            yield kept_nats + DELETION_NATS + distances[place], place, None
+
+    def distances(self, path: Path, fault: Fault) -> list[int]:
+        """Of each place from the fault, in places; unmatched brackets count as part of it."""
+        texts = [b"" if token is None else self.detokenize([token]) for token in path]
+        near = _places(texts, fault)
+        distances = [max(near.start - p, p - near.stop + 1, 0) for p in range(len(path))]
+        for place in _unmatched(texts):
+            distances[place] = 0
+        return distances
+
+
+def _places(texts: list[bytes], fault: Fault) -> range:
+    """The places whose bytes the fault shares; the last one if it lies behind them all."""
+    ends = list(accumulate(map(len, texts)))
+    first = bisect_right(ends, fault.start)
+    last = bisect_left(ends, fault.end)
+    return range(min(first, len(texts) - 1), min(max(first, last), len(texts) - 1) + 1)
+
+
+def _unmatched(texts: list[bytes]) -> set[int]:
+    """Places with a bracket that has no partner here (strings are not told apart)."""
+    unmatched: set[int] = set()
+    opened: list[tuple[int, int]] = []
+    for place, text in enumerate(texts):
+        for byte in text:
+            if byte in _OPENERS.values():
+                opened.append((byte, place))
+            elif byte in _OPENERS:
+                if opened and opened[-1][0] == _OPENERS[byte]:
+                    opened.pop()
+                else:
+                    unmatched.add(place)
+    return unmatched.union(place for _, place in opened)
+
+
+def _size(faults: tuple[Fault, ...]) -> tuple[int, int]:
+    """How bad: bytes at fault, then number of faults."""
+    return sum(fault.end - fault.start + 1 for fault in faults), len(faults)
