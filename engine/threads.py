@@ -2,8 +2,6 @@
 
 import os
 
-import psutil
-
 PASSIVE_WAITING = {
     "OMP_WAIT_POLICY": "passive",
     "GOMP_SPINCOUNT": "0",
@@ -24,6 +22,8 @@ def wait_passively() -> None:
 
 def usable_cores() -> int:
     """Physical cores this process may run on; two threads on one core are slower than one."""
+    import psutil  # not needed by a process that only sets the environment
+
     cores = psutil.cpu_count(logical=False) or 1
     if hasattr(os, "sched_getaffinity"):
         return min(cores, len(os.sched_getaffinity(0)))

@@ -1,0 +1,47 @@
+"""What the machine offers, and the settings that suit it."""
+
+import os
+from dataclasses import dataclass
+
+import psutil
+import torch
+
+from engine.errors import DeviceError
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where and in what precision to compute. `threads` is the intra-op count, 0 off the CPU."""
+
+    device: torch.device
+    dtype: torch.dtype
+    threads: int
+
+
+def place(name: str = "auto", threads: int | None = None) -> Placement:
+    """Choose device, dtype and threads, and set torch's thread count.
+
+    bfloat16 is used only where the processor multiplies it natively (AVX512-BF16, AMX, a GPU):
+    elsewhere it is emulated and slower than float32. Threads default to the physical cores: more
+    make every barrier wait for a thread that has no core.
+
+    Raises DeviceError for a device that torch does not know or cannot see.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise DeviceError(f'device "{name}" is not usable here ({reason}): try "cpu"') from error
+    if device.type != "cpu":
+        return Placement(device, torch.bfloat16, 0)
+    count = threads or min(psutil.cpu_count(logical=False) or 1, len(os.sched_getaffinity(0)))
+    torch.set_num_threads(count)
+    return Placement(device, torch.bfloat16 if _native_bfloat16() else torch.float32, count)
+
+
+def _native_bfloat16() -> bool:
+    cpu = torch.cpu
+    return bool(cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported())  # pyright: ignore[reportPrivateUsage]

@@ -1,0 +1,295 @@
+"""The default denoiser: one transformer stack, causal over context, bidirectional over canvases.
+
+Context is clean text in two streams that share all weights: the *prefix*, read left to right, and
+the *suffix*, read right to left, each in its own order of reading and each ending at the hole. A
+token there sees only what was read before it, so its keys and values never change while text is
+added at the hole's side: that is what makes `kv_cache.py` exact. A *canvas* is a row of slots that
+see each other both ways, all of the prefix and all of the suffix.
+
+Shape letters: B chunks (1 when serving), N canvases per chunk, C slots, T context tokens, D width,
+H query heads, K key heads, G = H / K, E head size, V vocabulary.
+
+Positions. A context token's position is its index in its own stream. A slot looks at the prefix from
+where it stands, `prefix length + slot`, and at the suffix from the hole's edge, `suffix length`: so
+no key depends on the length of the hole, and no distance betrays it.
+
+Sources: causal context under a bidirectional canvas, DiffusionGemma; two directions with shared
+weights, "Meet in the Middle", arXiv:2303.07295; QK-norm, arXiv:2010.04245; RoPE, arXiv:2104.09864;
+SwiGLU, arXiv:2002.05202. Each embedding also takes a share of its neighbour's ("smear", from
+modded-nanogpt), which lets a single layer look a token up by the one before it.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True, slots=True)
+class DenoiserConfig:
+    """Shape of the stack. `hidden` is the width inside the feed-forward layer."""
+
+    vocabulary: int
+    width: int = 256
+    layers: int = 6
+    heads: int = 4
+    kv_heads: int = 2
+    hidden: int = 704
+    rope_base: float = 10_000.0
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads or (self.width // self.heads) % 2:
+            raise ValueError(
+                f"width {self.width} does not split into {self.heads} even heads"
+            )
+        if self.heads % self.kv_heads:
+            raise ValueError(
+                f"{self.heads} heads do not share {self.kv_heads} key heads evenly"
+            )
+
+
+class KeysValues(NamedTuple):
+    """One layer's keys (already rotated) and values of one stream, both [B, T, K, E]."""
+
+    keys_BTKE: Tensor
+    values_BTKE: Tensor
+
+
+Stream = list[KeysValues]
+"""A context stream as the canvases see it: one entry per layer."""
+
+
+class Sight(NamedTuple):
+    """How much of each stream every canvas sees: its first so many tokens, int64 [B, N]."""
+
+    prefix_BN: Tensor
+    suffix_BN: Tensor
+
+
+class Denoiser(nn.Module):
+    """Predicts the clean token of every slot, given the context on both sides."""
+
+    def __init__(self, config: DenoiserConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocabulary, config.width)
+        self.role = nn.Parameter(torch.zeros(3, config.width))  # prefix, suffix, canvas
+        self.smear = nn.Parameter(
+            torch.zeros(4, config.width)
+        )  # prefix, suffix, canvas left, right
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.norm = nn.RMSNorm(config.width)
+        self.apply(_initialise)
+
+    def encode(
+        self,
+        tokens_BT: Tensor,
+        directions_B: Tensor,
+        before_B: Tensor | None = None,
+        past: Stream | None = None,
+    ) -> tuple[Tensor, Stream]:
+        """Read context, each row in its own order of reading.
+
+        tokens_BT     int64 ids
+        directions_B  int64, 0 for a prefix, 1 for a suffix (its tokens given last one first)
+        before_B      int64, the token read just before these; None at the start of a stream
+        past          what earlier calls gave for the tokens before these; None at the start
+
+        Returns hidden states [B, T, D] after the last norm, which predict the next token to be read
+        (`logits`), and the keys and values of these tokens alone.
+        """
+        embedded_BTD = self.embedding(tokens_BT)
+        start_BD = (
+            torch.zeros_like(embedded_BTD[:, 0])
+            if before_B is None
+            else self.embedding(before_B)
+        )
+        previous_BTD = torch.cat([start_BD[:, None], embedded_BTD[:, :-1]], 1)
+        smear_B1D = self.smear[directions_B][:, None]
+        role_B1D = self.role[directions_B][:, None]
+        x_BTD = _normalise(embedded_BTD + smear_B1D * previous_BTD + role_B1D)
+        start = past[0].keys_BTKE.shape[1] if past else 0
+        positions_T = torch.arange(
+            start, start + tokens_BT.shape[1], device=tokens_BT.device
+        )
+        angles_TE = self._angles(positions_T)
+        stream: Stream = []
+        for index, block in enumerate(self.blocks):
+            x_BTD, kept = block.read(x_BTD, angles_TE, past[index] if past else None)
+            stream.append(kept)
+        return self.norm(x_BTD), stream
+
+    def denoise(
+        self,
+        canvas_BNC: Tensor,
+        before_BN: Tensor,
+        prefix: Stream,
+        suffix: Stream,
+        sight: Sight,
+    ) -> Tensor:
+        """Look at canvases in their context; returns hidden states [B, N, C, D] for `logits`.
+
+        canvas_BNC  int64 ids, masked slots included
+        before_BN   int64, the token just left of each canvas
+        """
+        embedded_BNCD = self.embedding(canvas_BNC)
+        before_BN1D = self.embedding(before_BN)[:, :, None]
+        left_BNCD = torch.cat([before_BN1D, embedded_BNCD[:, :, :-1]], 2)
+        right_BNCD = F.pad(embedded_BNCD[:, :, 1:], (0, 0, 0, 1))
+        x_BNCD = embedded_BNCD + self.smear[2] * left_BNCD + self.smear[3] * right_BNCD
+        x_BNCD = _normalise(x_BNCD + self.role[2])
+        slots_C = torch.arange(canvas_BNC.shape[2], device=canvas_BNC.device)
+        here_BNCE = self._angles(sight.prefix_BN[..., None] + slots_C)
+        edge_BN1E = self._angles(sight.suffix_BN[..., None])
+        for index, block in enumerate(self.blocks):
+            x_BNCD = block.look(
+                x_BNCD, here_BNCE, edge_BN1E, prefix[index], suffix[index], sight
+            )
+        return self.norm(x_BNCD)
+
+    def logits(self, hidden_XD: Tensor) -> Tensor:
+        """Scores over the vocabulary, [..., V], from hidden states [..., D]."""
+        return F.linear(hidden_XD, self.embedding.weight)
+
+    def _angles(self, positions: Tensor) -> Tensor:
+        """Rotation angles [..., E/2] in radians for int64 positions [...]."""
+        half = self.config.width // self.config.heads // 2
+        exponents = (
+            torch.arange(half, device=positions.device, dtype=torch.float32) / half
+        )
+        return positions[..., None].float() * self.config.rope_base**-exponents
+
+
+class Block(nn.Module):
+    """One layer: attention, then a gated feed-forward, both on normalised input."""
+
+    def __init__(self, config: DenoiserConfig) -> None:
+        super().__init__()
+        self.heads, self.kv_heads = config.heads, config.kv_heads
+        self.size = config.width // config.heads
+        self.qkv = nn.Linear(
+            config.width, (config.heads + 2 * config.kv_heads) * self.size, bias=False
+        )
+        self.out = nn.Linear(config.width, config.width, bias=False)
+        self.up = nn.Linear(config.width, 2 * config.hidden, bias=False)
+        self.down = nn.Linear(config.hidden, config.width, bias=False)
+        self.attention_norm = nn.RMSNorm(config.width)
+        self.feed_norm = nn.RMSNorm(config.width)
+        self.query_norm = nn.RMSNorm(self.size)
+        self.key_norm = nn.RMSNorm(self.size)
+
+    def read(
+        self, x_BTD: Tensor, angles_TE: Tensor, past: KeysValues | None
+    ) -> tuple[Tensor, KeysValues]:
+        """Causal attention over a stream. `past` holds the keys and values read before these."""
+        q_BTHE, k_BTKE, v_BTKE = self._project(x_BTD)
+        q_BTHE, k_BTKE = (
+            _rotate(q_BTHE, angles_TE[:, None]),
+            _rotate(k_BTKE, angles_TE[:, None]),
+        )
+        kept = KeysValues(k_BTKE, v_BTKE)
+        mask_TS = None
+        if past is not None:
+            k_BTKE = torch.cat([past.keys_BTKE, k_BTKE], 1)
+            v_BTKE = torch.cat([past.values_BTKE, v_BTKE], 1)
+            new, total = q_BTHE.shape[1], k_BTKE.shape[1]
+            mask_TS = torch.ones(
+                new, total, dtype=torch.bool, device=x_BTD.device
+            ).tril(total - new)
+        mixed_BHTE = F.scaled_dot_product_attention(
+            q_BTHE.transpose(1, 2),
+            k_BTKE.transpose(1, 2),
+            v_BTKE.transpose(1, 2),
+            attn_mask=mask_TS,
+            is_causal=mask_TS is None,
+            enable_gqa=True,
+        )
+        return self._finish(x_BTD, mixed_BHTE.transpose(1, 2).flatten(2)), kept
+
+    def look(
+        self,
+        x_BNCD: Tensor,
+        here_BNCE: Tensor,
+        edge_BN1E: Tensor,
+        prefix: KeysValues,
+        suffix: KeysValues,
+        sight: Sight,
+    ) -> Tensor:
+        """Bidirectional attention over each canvas and what it sees of both streams."""
+        q_BNCHE, k_BNCKE, v_BNCKE = self._project(x_BNCD)
+        here = here_BNCE[..., None, :]
+        q_here = self._by_key_head(_rotate(q_BNCHE, here))
+        q_edge = self._by_key_head(_rotate(q_BNCHE, edge_BN1E[..., None, :]))
+        k_BKNCE = _rotate(k_BNCKE, here).permute(0, 3, 1, 2, 4)
+        scores = torch.cat(
+            [
+                _context_scores(q_here, prefix.keys_BTKE, sight.prefix_BN),
+                _context_scores(q_edge, suffix.keys_BTKE, sight.suffix_BN),
+                q_here @ k_BKNCE.transpose(-1, -2),
+            ],
+            -1,
+        )
+        weights = torch.softmax(scores * self.size**-0.5, -1).to(v_BNCKE.dtype)
+        near = prefix.keys_BTKE.shape[1]
+        far = near + suffix.keys_BTKE.shape[1]
+        mixed_BKNXE = (
+            _context_mix(weights[..., :near], prefix.values_BTKE)
+            + _context_mix(weights[..., near:far], suffix.values_BTKE)
+            + weights[..., far:] @ v_BNCKE.permute(0, 3, 1, 2, 4)
+        )
+        chunks, canvases, slots, _ = x_BNCD.shape
+        mixed = mixed_BKNXE.view(chunks, self.kv_heads, canvases, slots, -1, self.size)
+        return self._finish(x_BNCD, mixed.permute(0, 2, 3, 1, 4, 5).flatten(3))
+
+    def _project(self, x_XD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries [..., H, E], keys and values [..., K, E]; queries and keys normalised."""
+        heads = self.qkv(self.attention_norm(x_XD)).unflatten(-1, (-1, self.size))
+        q, k, v = heads.split([self.heads, self.kv_heads, self.kv_heads], -2)
+        return self.query_norm(q), self.key_norm(k), v
+
+    def _by_key_head(self, q_BNCHE: Tensor) -> Tensor:
+        """Group queries under the key head they share: [B, K, N, C*G, E]."""
+        grouped = q_BNCHE.unflatten(3, (self.kv_heads, -1))
+        return grouped.permute(0, 3, 1, 2, 4, 5).flatten(3, 4)
+
+    def _finish(self, x_XD: Tensor, mixed_XD: Tensor) -> Tensor:
+        x_XD = x_XD + self.out(mixed_XD)
+        gate, value = self.up(self.feed_norm(x_XD)).chunk(2, -1)
+        return x_XD + self.down(F.silu(gate) * value)
+
+
+def _context_scores(q_BKNXE: Tensor, keys_BTKE: Tensor, sight_BN: Tensor) -> Tensor:
+    """Scores [B, K, N, X, T] of queries against a stream, -inf beyond what a canvas sees."""
+    keys_BKET = keys_BTKE.permute(0, 2, 3, 1)
+    scores = (q_BKNXE.flatten(2, 3) @ keys_BKET).unflatten(2, q_BKNXE.shape[2:4])
+    places_T = torch.arange(keys_BTKE.shape[1], device=keys_BTKE.device)
+    hidden_BNT = places_T >= sight_BN[..., None]
+    return scores.masked_fill(hidden_BNT[:, None, :, None], float("-inf"))
+
+
+def _context_mix(weights_BKNXT: Tensor, values_BTKE: Tensor) -> Tensor:
+    mixed = weights_BKNXT.flatten(2, 3) @ values_BTKE.transpose(1, 2)
+    return mixed.unflatten(2, weights_BKNXT.shape[2:4])
+
+
+def _rotate(x: Tensor, angles: Tensor) -> Tensor:
+    """Rotary position: turn the pairs (i, i + E/2) of the last axis by the given angles."""
+    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    first, second = x.chunk(2, -1)
+    return torch.cat([first * cos - second * sin, first * sin + second * cos], -1)
+
+
+def _normalise(x: Tensor) -> Tensor:
+    return F.rms_norm(x, (x.shape[-1],))
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Embedding):
+        nn.init.normal_(module.weight, std=0.02)
+    elif isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, std=module.in_features**-0.5 * 0.7)
+    if isinstance(module, Block):  # each layer begins as the identity
+        nn.init.zeros_(module.out.weight)
+        nn.init.zeros_(module.down.weight)

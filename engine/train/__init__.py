@@ -1,0 +1,1 @@
+"""Training and evaluation. Imported by the command line alone, never by the server."""

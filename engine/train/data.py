@@ -1,0 +1,119 @@
+"""Draws training batches from packed tokens: a chunk of text, and the holes in it.
+
+Each tile of the chunk is filled block after block, as the sampler does with long holes: the block
+that starts at token s of a tile that ends at b sees the prefix up to s and the suffix from b. Its
+canvas holds the next C tokens of the tile; slots past the tile's end hold `<eom>`. C does not
+depend on the tile, so the size of a canvas tells nothing about the length of the hole.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine.tokenizer import EOM, LANGUAGES
+from engine.train.pack import TILE_BIT, TOKEN_BITS
+
+_EMPTY_HOLES = 0.06
+"""Share of tile edges that also become an empty hole: often there is nothing to add."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """B chunks of T tokens with N holes each.
+
+    tags_B         language tag that opens both streams of a chunk
+    tokens_BT      the text
+    start_BN       first token of each canvas; the prefix ends before it
+    end_BN         end of its tile; the suffix begins here
+    content_BNC    what the canvas should say, `<eom>` past the end of the tile
+    used_BN        False for a canvas that only pads the batch
+    """
+
+    tags_B: Tensor
+    tokens_BT: Tensor
+    start_BN: Tensor
+    end_BN: Tensor
+    content_BNC: Tensor
+    used_BN: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device; the copy does not block the host."""
+        return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__slots__))
+
+
+@dataclass(frozen=True, slots=True)
+class BatchShape:
+    """chunks B, tokens T per chunk, slots: canvas slots N * C per chunk, sizes: the C to draw from."""
+
+    chunks: int
+    tokens: int
+    slots: int
+    sizes: tuple[int, ...]
+
+
+def batches(
+    packed: dict[str, NDArray[np.uint16]],
+    weights: dict[str, float],
+    shape: BatchShape,
+    rng: np.random.Generator,
+) -> Iterator[Batch]:
+    """Endless batches; each chunk's language is drawn by `weights`, its place at random."""
+    usable = {name: row for name, row in packed.items() if len(row) > shape.tokens}
+    names = sorted(usable)
+    share = np.array([weights.get(name, 1.0) for name in names])
+    while True:
+        picked = [names[i] for i in rng.choice(len(names), shape.chunks, p=share / share.sum())]
+        size = int(rng.choice(shape.sizes))
+        rows = [_draw_chunk(usable[name], shape.tokens, rng) for name in picked]
+        holes = [_holes(row, size, shape.slots // size, rng) for row in rows]
+        yield Batch(
+            tags_B=torch.tensor([3 + LANGUAGES.index(name) for name in picked]),
+            tokens_BT=torch.from_numpy(np.stack([row & TOKEN_BITS for row in rows]).astype(np.int64)),
+            start_BN=torch.from_numpy(np.stack([hole[0] for hole in holes])),
+            end_BN=torch.from_numpy(np.stack([hole[1] for hole in holes])),
+            content_BNC=torch.from_numpy(np.stack([hole[2] for hole in holes])),
+            used_BN=torch.from_numpy(np.stack([hole[3] for hole in holes])),
+        )
+
+
+def _draw_chunk(
+    row: NDArray[np.uint16], tokens: int, rng: np.random.Generator
+) -> NDArray[np.uint16]:
+    start = int(rng.integers(len(row) - tokens))
+    return np.asarray(row[start : start + tokens])
+
+
+def _holes(
+    row: NDArray[np.uint16], size: int, count: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Start [N], end [N], content [N, C] and use [N] of up to `count` canvases of a chunk."""
+    edges = np.flatnonzero(row & TILE_BIT)
+    if len(edges) < 2:  # one tile fills the chunk: take it whole
+        edges = np.array([0, len(row)])
+    starts, ends = _blocks(edges, size)
+    empty = edges[rng.random(len(edges)) < _EMPTY_HOLES]
+    starts, ends = np.concatenate([starts, empty]), np.concatenate([ends, empty])
+    picked = rng.permutation(len(starts))[:count]
+    start_N, end_N = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    start_N[: len(picked)], end_N[: len(picked)] = starts[picked], ends[picked]
+    places_NC = start_N[:, None] + np.arange(size)
+    tokens = np.append(row & TOKEN_BITS, EOM).astype(np.int64)
+    content_NC = np.where(
+        places_NC < end_N[:, None], tokens[np.minimum(places_NC, len(row))], EOM
+    )
+    return start_N, end_N, content_NC, np.arange(count) < len(picked)
+
+
+def _blocks(
+    edges: NDArray[np.int64], size: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Start of every canvas-sized block of every tile, and the end of its tile."""
+    begin, end = edges[:-1], edges[1:]
+    count = (end - begin) // size + 1
+    tile = np.repeat(np.arange(len(begin)), count)
+    block = np.arange(len(tile)) - np.repeat(np.cumsum(count) - count, count)
+    return begin[tile] + block * size, end[tile]

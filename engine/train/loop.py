@@ -1,0 +1,228 @@
+"""The training run: steps until the time is up, saving its state so that a kill loses a minute.
+
+A run is a folder:
+
+    tokenizer.json  packed/      what `prepare` makes from sources
+    state.pt                     model, optimisers, generators, time spent: everything to resume
+    curve.jsonl  curve.png       one row per report
+    checkpoint/                  the exported model, as `engine.checkpoint` reads it
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from engine import checkpoint
+from engine.device import Placement
+from engine.errors import CheckpointError, EngineError
+from engine.model import Denoiser, DenoiserConfig
+from engine.tokenizer import Tokenizer
+from engine.train.corrupt import corrupt
+from engine.train.data import Batch, BatchShape, batches
+from engine.train.loss import Losses, losses, trunk
+from engine.train.optim import Optimizers, rate
+from engine.train.pack import load_packed
+
+_LATE = 0.8
+"""Progress from which visible canvas tokens are also made wrong."""
+_EDIT_RATE = 0.15
+_MIX = {
+    "python": 0.4,
+    "javascript": 0.08,
+    "typescript": 0.12,
+    "go": 0.1,
+    "rust": 0.1,
+    "java": 0.1,
+    "c": 0.05,
+    "cpp": 0.05,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What distinguishes one run from another. Times in minutes, rates as torch takes them."""
+
+    minutes: float
+    shape: BatchShape
+    muon_lr: float = 0.01
+    adam_lr: float = 0.006
+    seed: int = 0
+    compiled: bool = True
+    save_minutes: float = 1.0
+    mix: dict[str, float] = field(default_factory=lambda: dict(_MIX))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One row of curve.jsonl. Losses in nats per token, `minutes` spent in this run altogether."""
+
+    step: int
+    minutes: float
+    progress: float
+    tokens: int
+    tokens_per_s: float
+    loss: float
+    canvas: float
+    prefix: float
+    suffix: float
+    valid_canvas: float | None
+
+
+class Run:
+    """A training run in a folder: made fresh, or taken up where its state file left it."""
+
+    def __init__(
+        self, folder: Path, config: DenoiserConfig, settings: RunSettings, placement: Placement
+    ) -> None:
+        self.folder, self.settings, self.placement = folder, settings, placement
+        self.tokenizer = Tokenizer.load(folder / "tokenizer.json")
+        torch.manual_seed(settings.seed)
+        self.model = Denoiser(config).to(placement.device)
+        self.optimizers = Optimizers(self.model, settings.muon_lr, settings.adam_lr)
+        self.noise = torch.Generator(placement.device).manual_seed(settings.seed)
+        self.draw = np.random.default_rng(settings.seed)
+        self.step, self.tokens, self.seconds = 0, 0, 0.0
+        if (folder / "state.pt").exists():
+            self._resume()
+        compiled = torch.compile(trunk, dynamic=False) if settings.compiled else trunk
+        self._trunk = compiled
+
+    def train(self, report: Callable[[Report], None], report_seconds: float = 10.0) -> None:
+        """Step until the budget is spent, then export. Reports come about every `report_seconds`."""
+        packed = load_packed(self.folder / "packed")
+        source = batches(packed["train"], self.settings.mix, self.settings.shape, self.draw)
+        self._warm_up(packed["train"])
+        last_save = last_report = time.monotonic()
+        tokens_then, recent = self.tokens, list[Losses]()
+        while (progress := self.seconds / (60 * self.settings.minutes)) < 1:
+            began = time.monotonic()
+            recent.append(self._step(next(source), progress))
+            now = time.monotonic()
+            self.seconds += now - began
+            if now - last_report >= report_seconds:
+                pace = (self.tokens - tokens_then) / (now - last_report)
+                self._report(recent, pace, progress, None, report)
+                last_report, tokens_then, recent = now, self.tokens, []
+            if now - last_save >= 60 * self.settings.save_minutes:
+                self.save()
+                last_save = time.monotonic()
+        valid = self.validate(packed["valid"]) if packed["valid"] else None
+        if recent:
+            self._report(recent, 0.0, 1.0, valid, report)
+        self.save()
+
+    def validate(self, packed: dict[str, np.ndarray], count: int = 16) -> float | None:
+        """Canvas loss, nats per token, on `count` fixed batches of held-out chunks."""
+        rng = np.random.default_rng(1)
+        noise = torch.Generator(self.placement.device).manual_seed(1)
+        if not any(len(row) > self.settings.shape.tokens for row in packed.values()):
+            return None
+        source = batches(packed, self.settings.mix, self.settings.shape, rng)
+        with torch.no_grad():
+            values = [
+                self._forward(next(source).to(self.placement.device), 0.0, noise).canvas.item()
+                for _ in range(count)
+            ]
+        return sum(values) / count
+
+    def save(self) -> None:
+        """Write state and checkpoint; a failure leaves the ones before it whole.
+
+        Raises CheckpointError when the disk does not take them.
+        """
+        state = {
+            "config": asdict(self.model.config),
+            "model": self.model.state_dict(),
+            "optimizers": self.optimizers.state_dict(),
+            "noise": self.noise.get_state(),
+            "draw": json.dumps(self.draw.bit_generator.state),
+            "progress": [self.step, self.tokens, self.seconds],
+        }
+        fresh = self.folder / "state.pt.new"
+        try:
+            torch.save(state, fresh)
+            os.replace(fresh, self.folder / "state.pt")
+            self.export(self.folder / "checkpoint")
+        except (OSError, RuntimeError) as error:
+            fresh.unlink(missing_ok=True)
+            reason = str(error).splitlines()[0]
+            raise CheckpointError(
+                f"the run's state could not be written to {self.folder} ({reason}):"
+                " the one saved before is intact; free some space and resume"
+            ) from error
+
+    def export(self, folder: Path) -> None:
+        """Write the model as a checkpoint."""
+        name = f"sfumato-{sum(p.numel() for p in self.model.parameters()) / 1e6:.1f}m"
+        context = self.settings.shape.tokens
+        checkpoint.save(folder, name, self.model, self.tokenizer, context)
+
+    def _warm_up(self, packed: dict[str, np.ndarray]) -> None:
+        """Compile for every canvas size before the clock starts; changes no state of the run."""
+        noise = torch.Generator(self.placement.device).manual_seed(0)
+        for size in sorted(set(self.settings.shape.sizes)) if self.settings.compiled else ():
+            shape = replace(self.settings.shape, sizes=(size,))
+            batch = next(batches(packed, self.settings.mix, shape, np.random.default_rng(0)))
+            self._forward(batch.to(self.placement.device), 0.0, noise).total.backward()
+            self.model.zero_grad(set_to_none=True)
+
+    def _step(self, batch: Batch, progress: float) -> Losses:
+        batch = batch.to(self.placement.device)
+        found = self._forward(batch, _EDIT_RATE if progress >= _LATE else 0.0, self.noise)
+        found.total.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizers.step(rate(progress))
+        self.step += 1
+        self.tokens += batch.tokens_BT.numel()
+        return Losses(*(part.detach() for part in found))
+
+    def _forward(self, batch: Batch, edit_rate: float, noise: torch.Generator) -> Losses:
+        vocabulary = self.tokenizer.size
+        noised = corrupt(batch.content_BNC, batch.used_BN, edit_rate, vocabulary, noise)
+        kind, dtype = self.placement.device.type, self.placement.dtype
+        with torch.autocast(kind, dtype, enabled=dtype != torch.float32):
+            hidden = self._trunk(self.model, batch, noised.canvas_BNC)
+            return losses(self.model, batch, noised, hidden, self.step)
+
+    def _report(
+        self,
+        recent: list[Losses],
+        pace: float,
+        progress: float,
+        valid: float | None,
+        report: Callable[[Report], None],
+    ) -> None:
+        means = [torch.stack(part).mean().item() for part in zip(*recent, strict=True)]
+        row = Report(
+            self.step, self.seconds / 60, progress, self.tokens, pace, *means, valid_canvas=valid
+        )
+        with (self.folder / "curve.jsonl").open("a") as curve:
+            curve.write(json.dumps(asdict(row)) + "\n")
+        report(row)
+
+    def _resume(self) -> None:
+        try:
+            state = torch.load(
+                self.folder / "state.pt", map_location=self.placement.device, weights_only=True
+            )
+            if state["config"] != asdict(self.model.config):
+                raise EngineError(
+                    f"{self.folder} holds a run of another shape ({state['config']}): resume it with"
+                    " the same options or choose another folder"
+                )
+            self.model.load_state_dict(state["model"])
+            self.optimizers.load_state_dict(state["optimizers"])
+            self.noise.set_state(state["noise"].cpu())
+            self.draw.bit_generator.state = json.loads(state["draw"])
+            self.step, self.tokens, self.seconds = state["progress"]
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise CheckpointError(
+                f"{self.folder / 'state.pt'} cannot be resumed ({reason}): remove it to start anew"
+            ) from error
