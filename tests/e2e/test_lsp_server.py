@@ -48,6 +48,7 @@ def test_a_suggestion_is_accepted_into_the_buffer(start: Start) -> None:
     editor.status("idle")
     editor.open("def f(x):\n    re$0\n")
     ghost = editor.ghost()
+    assert ghost is not None
     assert ghost == {
         "insertText": "return x",
         "range": {"start": {"line": 1, "character": 4}, "end": {"line": 1, "character": 6}},
@@ -178,7 +179,9 @@ def test_settings_turn_it_off_and_on(start: Start) -> None:
     ],
     ids=["empty untitled", "unknown language", "odd uri", "50,000 lines", "1 MB line above"],
 )
-def test_odd_documents_get_suggestions(plain: FakeEditor, text: str, language: str, uri: str) -> None:
+def test_odd_documents_get_suggestions(
+    plain: FakeEditor, text: str, language: str, uri: str
+) -> None:
     plain.open(text, language, uri)
     ghost = plain.ghost(invoked=True)
     assert ghost is not None

@@ -174,7 +174,8 @@ class FakeEditor:
         """The error that a request got."""
         while number not in self._replies:
             self._receive()
-        return self._replies.pop(number)["error"]
+        error: Message = self._replies.pop(number)["error"]
+        return error
 
     def status(self, state: str) -> Message:
         """Wait until the server reports a state; returns that report and forgets those before."""

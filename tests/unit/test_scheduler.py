@@ -1,0 +1,190 @@
+"""Newest wins, join what fits, cancel what does not, and the deadline."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from engine import Draft, InfillRequest, Suggestion
+from lsp_server.context import build_request
+from lsp_server.scheduler import Patience, Scheduler
+from tests.support.scripted_client import LIMIT_S, Answer, ScriptedClient, always, suggestion
+from tests.support.sites import site_at
+
+pytestmark = pytest.mark.asyncio
+
+CALM = Patience(debounce_ms=0, deadline_ms=30_000)
+
+
+class Typist:
+    """A scheduler on a scripted engine, and requests at cursors marked `$0`."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.engine = ScriptedClient(answer)
+        self.scheduler = Scheduler(self.engine.infill)
+
+    def ask(self, text: str, patience: Patience = CALM) -> asyncio.Task[str]:
+        """Begin a request."""
+        site = site_at(text)
+
+        def request(budget_ms: float) -> InfillRequest | None:
+            return build_request(site, 1, budget_ms)
+
+        return asyncio.create_task(self.scheduler.fill(site, patience, request))
+
+    async def asked(self) -> InfillRequest:
+        """Wait until the engine gets a request."""
+        return await asyncio.wait_for(self.engine.asked.get(), LIMIT_S)
+
+    async def ended(self) -> bool:
+        """Wait until a stream ends; whether it was read to its end."""
+        return await asyncio.wait_for(self.engine.ended.get(), LIMIT_S)
+
+    async def step(self) -> None:
+        """Let the engine give its next word, and the word arrive."""
+        self.engine.leave.release()
+        async with asyncio.timeout(LIMIT_S):
+            while not self.engine.leave.locked():
+                await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+
+def drafted(*drafts: str) -> Answer:
+    """Drafts, the last of which is the fill."""
+
+    def answer(_: InfillRequest) -> Sequence[Draft | Suggestion]:
+        steps = [Draft(text, step, text.count("░")) for step, text in enumerate(drafts, 1)]
+        return [*steps, suggestion(drafts[-1])]
+
+    return answer
+
+
+async def superseded(task: asyncio.Task[str]) -> bool:
+    await asyncio.wait([task], timeout=LIMIT_S)
+    return task.cancelled()
+
+
+async def test_the_engine_is_asked_and_its_fill_returned() -> None:
+    typist = Typist(always("f(a)"))
+    answer = typist.ask("x = $0\n")
+    request = await typist.asked()
+    assert request.text == b"x = \n"
+    await typist.step()
+    assert await answer == "f(a)"
+    assert await typist.ended()
+
+
+async def test_a_fill_is_trimmed() -> None:
+    typist = Typist(always("a)"))
+    answer = typist.ask("f($0)\n")
+    await typist.asked()
+    await typist.step()
+    assert await answer == "a"
+
+
+async def test_what_is_typed_through_needs_no_engine() -> None:
+    typist = Typist(always("f(a)"))
+    first = typist.ask("x = $0\n")
+    await typist.asked()
+    await typist.step()
+    await first
+    assert await typist.ask("x = f($0\n") == "a)"
+    assert await typist.ask("x = $0\n") == "f(a)"
+    assert len(typist.engine.requests) == 1
+
+
+async def test_a_request_elsewhere_stops_the_job_before() -> None:
+    typist = Typist(always("f(a)"))
+    first = typist.ask("x = $0\n")
+    await typist.asked()
+    second = typist.ask("y = $0\n")
+    assert await superseded(first)
+    assert await typist.ended() is False
+    await typist.asked()
+    await typist.step()
+    assert await second == "f(a)"
+
+
+async def test_a_request_that_fits_the_running_job_joins_it() -> None:
+    typist = Typist(drafted("f(░░", "f(a)"))
+    first = typist.ask("x = $0\n")
+    await typist.asked()
+    await typist.step()
+    second = typist.ask("x = f($0\n")
+    assert await superseded(first)
+    await typist.step()
+    await typist.step()
+    assert await second == "a)"
+    assert len(typist.engine.requests) == 1
+
+
+async def test_a_request_that_does_not_fit_starts_its_own_job() -> None:
+    typist = Typist(drafted("f(░░", "f(a)"))
+    first = typist.ask("x = $0\n")
+    await typist.asked()
+    await typist.step()
+    second = typist.ask("x = g$0\n")
+    assert await superseded(first)
+    assert await typist.ended() is False
+    assert (await typist.asked()).text == b"x = g\n"
+    second.cancel()
+    assert await superseded(second)
+
+
+async def test_a_job_joined_that_turns_another_way_gives_way_to_a_new_one() -> None:
+    typist = Typist(drafted("f░", "f()", "g()"))
+    first = typist.ask("x = $0\n")
+    await typist.asked()
+    await typist.step()
+    second = typist.ask("x = f$0\n")
+    assert await superseded(first)
+    for _ in range(3):
+        await typist.step()
+    assert (await typist.asked()).text == b"x = f\n"
+    second.cancel()
+    assert await superseded(second)
+
+
+async def test_cancelling_the_newest_stops_the_engine() -> None:
+    typist = Typist(always("f(a)"))
+    answer = typist.ask("x = $0\n")
+    await typist.asked()
+    answer.cancel()
+    assert await superseded(answer)
+    assert await typist.ended() is False
+
+
+async def test_a_request_superseded_while_it_waits_for_a_pause_never_reaches_the_engine() -> None:
+    typist = Typist(always("f(a)"))
+    hasty = typist.ask("x = $0\n", Patience(debounce_ms=30_000, deadline_ms=60_000))
+    await asyncio.sleep(0)
+    second = typist.ask("x = g$0\n")
+    assert await superseded(hasty)
+    assert (await typist.asked()).text == b"x = g\n"
+    await typist.step()
+    assert await second == "f(a)"
+    assert len(typist.engine.requests) == 1
+
+
+async def test_no_answer_in_time_is_nothing_and_stops_the_engine() -> None:
+    typist = Typist(always("f(a)"))
+    answer = typist.ask("x = $0\n", Patience(debounce_ms=0, deadline_ms=100))
+    request = await typist.asked()
+    assert request.budget_ms <= 50  # the rest is kept for the way back
+    assert await asyncio.wait_for(answer, LIMIT_S) == ""
+    assert await typist.ended() is False
+
+
+async def test_dropping_stops_everything() -> None:
+    typist = Typist(always("f(a)"))
+    answer = typist.ask("x = $0\n")
+    await typist.asked()
+    typist.scheduler.drop()
+    assert await superseded(answer)
+    assert await typist.ended() is False
+
+
+async def test_nothing_to_ask_is_nothing() -> None:
+    typist = Typist(always("f(a)"))
+    assert await typist.ask("#" * 9_000 + "$0\n") == ""
+    assert typist.engine.requests == []
