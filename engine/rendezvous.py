@@ -27,8 +27,8 @@ from engine.threads import PASSIVE_WAITING
 
 DEFAULT_MODEL = Path(__file__).parent / "weights" / "default"
 
-LONGEST_SOCKET_PATH_BYTES = 100
-"""The kernel's limit for an address is 108 bytes on Linux and 104 on macOS, with a final zero."""
+LONGEST_FOLDER_BYTES = 70
+"""An address ends after 107 bytes on Linux and 103 on macOS; a socket's name takes about 25."""
 
 Transport = Literal["unix", "tcp"]
 
@@ -122,7 +122,7 @@ def rendezvous(model: Path) -> Rendezvous:
     checksum = checkpoint_checksum(model)
     place = f"{model.resolve()}\0{checksum}"
     name = f"{__version__}-{sha256(place.encode()).hexdigest()[:12]}"
-    return Rendezvous(private_folder(longest_name=f"{name}.sock"), name, checksum)
+    return Rendezvous(private_folder(), name, checksum)
 
 
 def checkpoint_checksum(model: Path) -> str:
@@ -136,13 +136,14 @@ def checkpoint_checksum(model: Path) -> str:
         ) from error
 
 
-def private_folder(longest_name: str) -> Path:
+def private_folder() -> Path:
     """The folder of this user that nobody else can enter; made when missing.
 
-    The temporary folder is the way out when the address of a socket in the usual one is too long.
+    The temporary folder is the way out when the usual one is too long for a socket's address.
+    Raises EngineUnreachable when no folder is safe.
     """
     folder = _runtime_folder()
-    if len(os.fsencode(folder / longest_name)) > LONGEST_SOCKET_PATH_BYTES:
+    if len(os.fsencode(folder)) > LONGEST_FOLDER_BYTES:
         folder = Path(tempfile.gettempdir()) / f"sfumato-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
