@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -120,8 +121,8 @@ def rendezvous(model: Path) -> Rendezvous:
     safe to meet in.
     """
     checksum = checkpoint_checksum(model)
-    place = f"{model.resolve()}\0{checksum}"
-    name = f"{__version__}-{sha256(place.encode()).hexdigest()[:12]}"
+    served = f"{model.resolve()}\0{checksum}"
+    name = f"{__version__}-{sha256(served.encode()).hexdigest()[:12]}"
     return Rendezvous(private_folder(), name, checksum)
 
 
@@ -159,7 +160,8 @@ def private_folder() -> Path:
 
 def _runtime_folder() -> Path:
     try:
-        return user_runtime_path("sfumato", appauthor=False)
+        with warnings.catch_warnings(action="ignore"):  # about a fallback that suits us
+            return user_runtime_path("sfumato", appauthor=False)
     except PermissionError:  # the usual one belongs to somebody else
         return user_cache_path("sfumato", appauthor=False)
 

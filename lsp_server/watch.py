@@ -16,7 +16,10 @@ from engine import Draft, EngineInfo, Suggestion, Verdict
 LINES_ABOVE = 4
 LINES_BELOW = 2
 LINE_WIDTH = 88
-"""Characters; of a longer line the part next to the hole is shown."""
+"""Characters shown of a line above or below the hole."""
+
+END_WIDTH = 48
+"""Characters shown of the hole's own line, on each side of it."""
 
 TAB_WIDTH = 4
 
@@ -149,9 +152,9 @@ def _excerpt(hole: Hole, middle: str, style: str) -> Syntax:
 
 def _ends(hole: Hole) -> tuple[str, str]:
     """What stands before and after the hole on its own line."""
-    head = _lines(hole.before[-4 * LINE_WIDTH :])[-1]
-    tail = _lines(hole.after[: 4 * LINE_WIDTH])[0]
-    return head[-LINE_WIDTH:], tail[:LINE_WIDTH]
+    head = _lines(hole.before[-4 * END_WIDTH :])[-1]
+    tail = _lines(hole.after[: 4 * END_WIDTH])[0]
+    return head[-END_WIDTH:], tail[:END_WIDTH]
 
 
 def _lines(part: bytes) -> list[str]:
