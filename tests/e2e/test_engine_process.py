@@ -73,6 +73,28 @@ async def test_an_engine_is_started_on_demand_and_streams_its_drafts(folder: Pat
 
 
 @pytest.mark.asyncio
+async def test_a_started_engine_has_threads_that_wait_asleep(folder: Path) -> None:
+    client = await connect(folder)
+    environment = psutil.Process(await client.pid()).environ()
+    assert environment["OMP_WAIT_POLICY"] == "passive"
+    assert environment["GOMP_SPINCOUNT"] == "0"
+
+
+@pytest.mark.asyncio
+async def test_a_folder_named_engine_in_the_workspace_is_not_imported(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "engine").mkdir()
+    (folder / "engine" / "__init__.py").write_text("raise SystemExit(7)")
+    (folder / "engine" / "__main__.py").write_text("raise SystemExit(7)")
+    (folder / "model").mkdir()
+    (folder / "model" / "SHA256SUMS").write_text("00  config.json\n")
+    monkeypatch.chdir(folder)
+    with pytest.raises(CheckpointError, match=r"lacks config\.json"):
+        await EngineClient.connect(folder / "model")
+
+
+@pytest.mark.asyncio
 async def test_two_clients_at_once_share_one_process(folder: Path) -> None:
     write_script(folder / "model", Script())
     clients = await asyncio.gather(*(connect(folder) for _ in range(2)))
