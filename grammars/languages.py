@@ -91,8 +91,8 @@ def _installed(wanted: Callable[[Language], bool]) -> Language | None:
 
 @cache
 def _load_grammar(wheel: str, entry: str) -> Grammar:
-    module = importlib.import_module(wheel)
+    load: Callable[[], object] = getattr(importlib.import_module(wheel), entry)
     try:
-        return Grammar(getattr(module, entry)())
+        return Grammar(load())
     except ValueError as mismatch:
         raise ImportError(f"{wheel} does not fit the installed tree-sitter: {mismatch}") from None

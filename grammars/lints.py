@@ -103,7 +103,7 @@ _RESERVED = frozenset(
 
 
 def javascript(root: Node, source: bytes, start: int, end: int) -> Iterator[Fault]:
-    """Doubled commas, `const` with no value, `try` alone, reserved words as names."""
+    """Doubled commas, `const` with no value, `try` alone, reserved words as names, JSX tags."""
     for node in nodes_touching(root, start, end):
         if node.type in _COMMA_LISTS:
             for one, two in pairwise(c for c in node.children if c.type != "comment"):
@@ -114,8 +114,17 @@ def javascript(root: Node, source: bytes, start: int, end: int) -> Iterator[Faul
         elif node.type == "try_statement":
             if not (node.child_by_field_name("handler") or node.child_by_field_name("finalizer")):
                 yield Fault(node.start_byte, node.end_byte, "try alone")
+        elif node.type == "jsx_element":
+            opening, closing = node.children[0], node.children[-1]
+            if _tag(opening) != _tag(closing):
+                yield Fault(closing.start_byte, closing.end_byte, "tag")
         elif node.type == "identifier" and source[node.start_byte : node.end_byte] in _RESERVED:
             yield Fault(node.start_byte, node.end_byte, "reserved word")
+
+
+def _tag(bracketed: Node) -> bytes | None:
+    name = bracketed.child_by_field_name("name")
+    return name and name.text
 
 
 def _valueless_constants(declaration: Node) -> Iterator[Fault]:

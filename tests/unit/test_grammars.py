@@ -1,0 +1,185 @@
+"""The gate's promises, on any text; what it says of particular fills is in `golden/faults/`."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tree_sitter import Parser
+
+from grammars import Gate, Language, language_for, language_for_path
+from grammars.gate import WHOLE_FILE_BYTES
+from grammars.languages import LANGUAGES
+from grammars.window import REACH, window_around
+
+SOURCE = Path(ast.__file__).read_bytes()[:20_000].rpartition(b"\n\n\n")[0] + b"\n"
+PIECES = (
+    'def f():|if x:|\n|\n    |\n\n|x| = |1|(|)|[|]|{|}|\'|"""|`|,|;|//|/*|#if A\n|<|>|</a>|@|=>'
+    "|const |func |fn |class A |return|\r\n|\t|\f"
+)
+CODE = st.lists(
+    st.sampled_from(PIECES.encode().split(b"|")) | st.binary(max_size=4), max_size=30
+).map(b"".join)
+
+
+def python() -> Language:
+    language = language_for("python")
+    assert language
+    return language
+
+
+def tree_is_sound(language: Language, text: bytes) -> bool:
+    return not Parser(language.grammar).parse(text).root_node.has_error
+
+
+@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.id)
+@settings(max_examples=60, deadline=None)
+@given(before=CODE, hole=CODE, after=CODE, fill=CODE)
+def test_every_byte_string_gets_an_answer(
+    language: Language, before: bytes, hole: bytes, after: bytes, fill: bytes
+) -> None:
+    gate = Gate(language, before + hole + after, len(before), len(before) + len(hole))
+    for fault in gate.faults(fill):
+        assert 0 <= fault.start <= fault.end <= len(fill)
+    head = gate.longest_sound_prefix(fill)
+    assert fill.startswith(head)
+    assert not head or not gate.faults(head)
+    gate.confirm(fill)
+
+
+@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.id)
+@settings(max_examples=60, deadline=None)
+@given(before=CODE, after=CODE, fill=CODE)
+def test_a_sound_buffer_stays_sound(
+    language: Language, before: bytes, after: bytes, fill: bytes
+) -> None:
+    gate = Gate(language, before + after, len(before), len(before))
+    if tree_is_sound(language, before + after) and gate.confirm(fill):
+        assert tree_is_sound(language, before + fill + after)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_what_the_gate_accepts_in_real_python_cpython_accepts(data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(SOURCE)))
+    end = min(len(SOURCE), start + data.draw(st.integers(0, 80)))
+    fill = data.draw(CODE)
+    gate = Gate(python(), SOURCE, start, end)
+    left_open = SOURCE[:start] + SOURCE[end:]
+    if is_python(left_open) and gate.confirm(fill):
+        assert is_python(SOURCE[:start] + fill + SOURCE[end:])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_real_code_is_put_back_without_faults(data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(SOURCE)))
+    end = min(len(SOURCE), start + data.draw(st.integers(0, 200)))
+    gate = Gate(python(), SOURCE[:start] + b"??" + SOURCE[end:], start, start + 2)
+    assert gate.faults(SOURCE[start:end]) == ()
+    assert gate.confirm(SOURCE[start:end])
+
+
+def is_python(text: bytes) -> bool:
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def test_in_a_broken_buffer_no_fault_starts_in_the_fill_and_none_is_added() -> None:
+    text = b"def f(:\n    return \n"
+    gate = Gate(python(), text, len(text) - 1, len(text) - 1)
+    assert gate.faults(b"a + b") == ()
+    assert gate.faults(b"a + ]")
+
+
+def test_a_character_cut_in_two_is_a_fault() -> None:
+    gate = Gate(python(), b"name = ''\n", 8, 8)
+    assert gate.faults("é".encode()) == ()
+    assert [fault.kind for fault in gate.faults("é".encode()[:1])] == ["encoding"]
+
+
+def test_the_file_overrules_its_window() -> None:
+    """A string with blank lines and code in column 0 misleads the cut of the window."""
+    text = b'page = """\n\nlet a = (\n\n' + b"let b = 1\n\n" * 3 + b'""" + $\n\nprint(page)\n'
+    at = text.index(b"$")
+    gate = Gate(python(), text, at, at + 1)
+    assert gate.confirm(b"tail")
+    assert gate.faults(b"tail") == ()
+    assert gate.faults(b"tail)")
+
+
+def test_the_window_is_whole_items_around_the_hole() -> None:
+    items = [b"@cache\ndef f%d():\n    return %d\n" % (n, n) for n in range(9)]
+    text = b"\n".join(items)
+    hole = text.index(b"return 4") + 7
+    first, last = window_around(text, hole, hole + 1)
+    assert text[first:last].rstrip() == b"\n".join(items[3:6]).rstrip()
+
+
+def test_the_window_stays_inside_a_namespace() -> None:
+    text = b"namespace n {\n\nint f() {\n  return 1;\n}\n\n} // namespace n\n"
+    hole = text.index(b"1;")
+    first, last = window_around(text, hole, hole + 1)
+    assert text[first:last].strip() == b"int f() {\n  return 1;\n}"
+
+
+@pytest.mark.parametrize("line", [b"x = 1\n", b"x = 1;"], ids=["many lines", "one line"])
+def test_a_window_is_bounded(line: bytes) -> None:
+    text = line * 50_000
+    hole = len(text) // 2
+    first, last = window_around(text, hole, hole)
+    assert hole - REACH <= first <= hole <= last <= hole + REACH
+
+
+def test_a_text_too_long_to_parse_whole_is_judged_in_its_window() -> None:
+    text = b"x = 1\n\n" * (WHOLE_FILE_BYTES // 7) + b"\ny = (\n"
+    gate = Gate(python(), text, 0, 0)
+    assert gate.confirm(b"import os\n")
+    assert not gate.confirm(b"import (\n")
+
+
+def test_a_nest_of_brackets_is_judged() -> None:
+    text = b"x = [{(" * 2000
+    gate = Gate(python(), text, len(text), len(text))
+    assert gate.faults(b"1, 2") == ()
+
+
+@pytest.mark.parametrize(
+    ("language_id", "path", "name"),
+    [
+        ("python", "a/b.py", "Python"),
+        ("javascript", "a.mjs", "JavaScript"),
+        ("javascriptreact", "a.jsx", "JavaScript"),
+        ("typescript", "a.ts", "TypeScript"),
+        ("typescriptreact", "a.tsx", "TSX"),
+        ("go", "a.go", "Go"),
+        ("rust", "a.rs", "Rust"),
+        ("java", "A.java", "Java"),
+        ("c", "a.h", "C"),
+        ("cpp", "a.HPP", "C++"),
+    ],
+)
+def test_a_language_is_found(language_id: str, path: str, name: str) -> None:
+    by_id, by_path = language_for(language_id), language_for_path(path)
+    assert by_id and by_path
+    assert by_id is by_path
+    assert by_id.name == name
+
+
+def test_an_unknown_language_is_none() -> None:
+    assert language_for("plaintext") is None
+    assert language_for_path("README") is None
+
+
+def test_a_missing_wheel_is_no_grammar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tree_sitter_absent", None)
+    absent = Language("absent", "Absent", ("absent",), (".absent",), "tree_sitter_absent")
+    monkeypatch.setattr("grammars.languages.LANGUAGES", (*LANGUAGES, absent))
+    assert language_for("absent") is None
+    assert language_for_path("a.absent") is None
+    assert language_for("python") is not None
