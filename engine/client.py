@@ -162,7 +162,7 @@ def _start_error(meeting: Rendezvous, status: int) -> EngineError:
     if status == 2:
         return CheckpointError(sentence)
     return EngineUnreachable(
-        f"The engine could not start (exit status {status}): {sentence} Its log is {meeting.log_path}."
+        f"The engine could not start (exit status {status}, log {meeting.log_path}): {sentence}"
     )
 
 
