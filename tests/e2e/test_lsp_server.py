@@ -1,31 +1,20 @@
 """The language server as a process, driven over stdio by an editor that checks its own buffer."""
 
 import json
-import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.fake_editor import CLIENTS, FakeEditor, initialize_params
-from tests.support.scripted_server import digest
+from tests.support.scripted_server import digest, launch
 
-ROOT = Path(__file__).parents[2]
 ENCODINGS = ("utf-8", "utf-16", "utf-32")
 
 Start = Callable[..., FakeEditor]
-
-
-def launch(folder: Path, params: Any = None, **script: Any) -> FakeEditor:
-    program = [sys.executable, "-P", "-m", "tests.support.scripted_server"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    command = [*program, json.dumps(script)]
-    return FakeEditor(command, folder, environment, params or initialize_params())
 
 
 @pytest.fixture
@@ -79,6 +68,7 @@ def test_every_editor_is_offered_inline_completion(start: Start, client: str) ->
     offered = params["capabilities"]["general"]["positionEncodings"]
     assert capabilities["positionEncoding"] == offered[0]
     editor.status("idle")
+    editor.notify("workspace/didChangeConfiguration", {"settings": {"deadline_ms": 10_000}})
     editor.open("x = $0\n")
     ghost = editor.ghost(invoked=True)
     assert ghost is not None
@@ -103,7 +93,7 @@ def test_typing_through_a_suggestion_asks_the_engine_once(start: Start) -> None:
 
 
 def test_cancel_is_answered_and_stops_the_engine(start: Start) -> None:
-    editor = start(initialize_params(deadline_ms=10_000), hold=True)
+    editor = start(hold=True)
     editor.status("idle")
     editor.open("x = $0\n")
     number = editor.ask(invoked=True)
@@ -114,7 +104,7 @@ def test_cancel_is_answered_and_stops_the_engine(start: Start) -> None:
 
 
 def test_only_the_newest_request_is_served(start: Start) -> None:
-    editor = start(initialize_params(deadline_ms=10_000), hold=True)
+    editor = start(hold=True)
     editor.status("idle")
     editor.open("x = $0\n")
     first = editor.ask(invoked=True)
@@ -126,6 +116,18 @@ def test_only_the_newest_request_is_served(start: Start) -> None:
     editor.status("busy")
     editor.cancel(second)
     assert editor.reply(second) is None
+
+
+def test_a_request_that_wants_nothing_supersedes_too(start: Start) -> None:
+    editor = start(hold=True)
+    editor.status("idle")
+    editor.open("x = $0\ny = 12\n")
+    first = editor.ask(invoked=True)
+    editor.status("busy")
+    editor.move("y = 1")
+    assert editor.ghost() is None
+    assert editor.reply(first) is None
+    editor.status("idle")
 
 
 def test_an_engine_that_does_not_answer_in_time_means_nothing(start: Start) -> None:

@@ -27,13 +27,16 @@ _CODEC = {"utf-8": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}
 
 
 def initialize_params(encoding: str = "utf-16", **options: Any) -> Message:
-    """Of a plain client that counts in `encoding`; `options` are its initializationOptions."""
+    """Of a plain client that counts in `encoding`; `options` are its initializationOptions.
+
+    The deadline is long: a busy machine must not turn an answer into none.
+    """
     general = {"positionEncodings": [encoding]}
     return {
         "processId": None,
         "rootUri": None,
         "capabilities": {"general": general},
-        "initializationOptions": options,
+        "initializationOptions": {"deadline_ms": 10_000} | options,
     }
 
 

@@ -6,6 +6,7 @@ Run as a program with one argument, a JSON object:
     {"echo": true}         ... with a digest of the text the engine was sent
     {"hold": true}         no answer ever comes
     {"down": SENTENCE}     there is no engine, for this reason; the second attempt finds one
+    {"engine": FOLDER}     the real client finds or starts a process that plays the script in FOLDER
 """
 
 import hashlib
@@ -13,12 +14,19 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from engine import Draft, EngineUnreachable, InfillRequest, Suggestion
+from engine.client import EngineClient
 from lsp_server.connection import Client, Connect
 from lsp_server.server import build_server, run_stdio
+from tests.support.fake_editor import FakeEditor, Message, initialize_params
 from tests.support.scripted_client import ScriptedClient, always, suggestion
+from tests.support.scripted_engine import PROGRAM
+
+ROOT = Path(__file__).parents[2]
 
 
 def digest(text: bytes) -> str:
@@ -30,7 +38,17 @@ def _echo(request: InfillRequest) -> Sequence[Draft | Suggestion]:
     return [suggestion(digest(request.text))]
 
 
+def launch(folder: Path, params: Message | None = None, **script: str | bool) -> FakeEditor:
+    """Start this program in a folder, with an editor at its other end."""
+    program = [sys.executable, "-P", "-m", "tests.support.scripted_server"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [*program, json.dumps(script)]
+    return FakeEditor(command, folder, environment, params or initialize_params())
+
+
 def _connect(script: dict[str, Any]) -> Connect:
+    if "engine" in script:
+        return partial(EngineClient.connect, Path(script["engine"]), PROGRAM)
     attempts = 0
 
     async def connect() -> Client:
