@@ -91,7 +91,8 @@ class _Judge:
         except UnicodeDecodeError as error:
             return (Fault(error.start, error.end, "encoding"),)
         found = _all_faults(self._language, self._edited, self._start, fill)
-        return tuple(_clipped(fault, self._start, len(fill)) for fault in self._added(found, fill))
+        clipped = (_clipped(f, self._start, len(fill)) for f in self._added(found, fill))
+        return tuple(dict.fromkeys(clipped))
 
     def _added(self, found: list[Fault], fill: bytes) -> list[Fault]:
         if not found:
