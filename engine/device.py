@@ -1,12 +1,11 @@
 """What the machine offers, and the settings that suit it."""
 
-import os
 from dataclasses import dataclass
 
-import psutil
 import torch
 
 from engine.errors import DeviceError
+from engine.threads import usable_cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ def place(name: str = "auto", threads: int | None = None) -> Placement:
         raise DeviceError(f'device "{name}" is not usable here ({reason}): try "cpu"') from error
     if device.type != "cpu":
         return Placement(device, torch.bfloat16, 0)
-    count = threads or min(psutil.cpu_count(logical=False) or 1, len(os.sched_getaffinity(0)))
+    count = threads or usable_cores()
     torch.set_num_threads(count)
     return Placement(device, torch.bfloat16 if _native_bfloat16() else torch.float32, count)
 

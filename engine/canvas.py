@@ -1,0 +1,103 @@
+"""The canvas: rows of slots that are known, filled or masked. The only writer of its tokens.
+
+Rows are alternatives for the same hole, N of them, C slots each. A *known* slot was given and never
+changes; a *filled* one was unmasked and may be masked again.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.repair import Lattice
+from engine.tokenizer import EOM, MASK
+
+ALTERNATIVES = 8
+"""Tokens remembered per slot as what was nearly chosen."""
+
+
+@dataclass(slots=True)
+class Canvas:
+    """tokens_NC, known_NC, masked_NC and what was thought of each slot when it was last unmasked.
+
+    nats_NC         float32, log-probability of the slot's token; 0 where known
+    candidates_NCA  int64, the A most probable tokens of each slot, best first
+    candidate_nats_NCA  float32, their log-probabilities
+    revoked_NC      int64, how often the slot was masked again
+    """
+
+    tokens_NC: Tensor
+    known_NC: Tensor
+    masked_NC: Tensor
+    nats_NC: Tensor
+    candidates_NCA: Tensor
+    candidate_nats_NCA: Tensor
+    revoked_NC: Tensor
+
+    @classmethod
+    def blank(cls, lengths: Sequence[int], slots: int, device: torch.device) -> "Canvas":
+        """One row per length: masked up to it, known `<eom>` from there on."""
+        places_C = torch.arange(slots, device=device)
+        masked_NC = places_C < torch.tensor(lengths, device=device)[:, None]
+        shape = (*masked_NC.shape, ALTERNATIVES)
+        return cls(
+            tokens_NC=torch.where(masked_NC, MASK, EOM),
+            known_NC=~masked_NC,
+            masked_NC=masked_NC,
+            nats_NC=torch.zeros(masked_NC.shape, device=device),
+            candidates_NCA=torch.zeros(shape, dtype=torch.int64, device=device),
+            candidate_nats_NCA=torch.zeros(shape, device=device),
+            revoked_NC=torch.zeros_like(masked_NC, dtype=torch.int64),
+        )
+
+    @property
+    def filled_NC(self) -> Tensor:
+        """Slots that were unmasked: neither known nor masked."""
+        return ~(self.known_NC | self.masked_NC)
+
+    def unmask(self, chosen_NC: Tensor, proposal_NC: Tensor, log_probs_NCV: Tensor) -> None:
+        """Fill the chosen slots with their proposals; known slots must not be among them."""
+        own_NC1 = log_probs_NCV.gather(2, proposal_NC[..., None])
+        best = log_probs_NCV.topk(ALTERNATIVES, dim=2)
+        self.tokens_NC = torch.where(chosen_NC, proposal_NC, self.tokens_NC)
+        self.nats_NC = torch.where(chosen_NC, own_NC1[..., 0], self.nats_NC)
+        chosen_NC1 = chosen_NC[..., None]
+        self.candidates_NCA = torch.where(chosen_NC1, best.indices, self.candidates_NCA)
+        self.candidate_nats_NCA = torch.where(chosen_NC1, best.values, self.candidate_nats_NCA)
+        self.masked_NC = self.masked_NC & ~chosen_NC
+
+    def revoke(self, places_NC: Tensor) -> None:
+        """Mask filled slots again, and count it."""
+        self.tokens_NC = torch.where(places_NC, MASK, self.tokens_NC)
+        self.masked_NC = self.masked_NC | places_NC
+        self.revoked_NC = self.revoked_NC + places_NC
+
+    def row(self, index: int) -> "Canvas":
+        """A canvas of one row, sharing no tensor that is written later."""
+        return Canvas(*(getattr(self, name)[index : index + 1] for name in self.__slots__))
+
+    def remasked(self, places: Iterable[int]) -> "Canvas":
+        """A one-row copy with these filled places masked again."""
+        fresh = self.row(0)
+        marked_NC = torch.zeros_like(fresh.masked_NC)
+        marked_NC[0, sorted(places)] = True
+        fresh.revoke(marked_NC & fresh.filled_NC)
+        return fresh
+
+    def length(self, index: int) -> int:
+        """Slots of a row before its known end."""
+        return int((~self.known_NC[index]).sum())
+
+    def mean_nats(self, index: int) -> float:
+        """Mean log-probability of a row's tokens; 0 for an empty row."""
+        length = self.length(index)
+        return float(self.nats_NC[index, :length].mean()) if length else 0.0
+
+    def lattice(self) -> Lattice:
+        """The first row as `engine.repair` wants it. All its slots must be filled or known."""
+        length = self.length(0)
+        tokens = self.candidates_NCA[0, :length].tolist()
+        nats = self.candidate_nats_NCA[0, :length].tolist()
+        pairs = [list(zip(t, n, strict=True)) for t, n in zip(tokens, nats, strict=True)]
+        return Lattice(self.tokens_NC[0, :length].tolist(), pairs, set())

@@ -1,0 +1,238 @@
+"""The engine: one request in, drafts out, one suggestion at the end.
+
+    text around the hole -> two token streams -> cached keys -> lengths -> canvas -> drafts -> gate
+"""
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from engine import __version__, checkpoint
+from engine.canvas import Canvas
+from engine.device import Placement, place
+from engine.errors import RequestTooLong
+from engine.kv_cache import PREFIX, SUFFIX, ContextCache
+from engine.model import Sight, Stream
+from engine.sampler import Limits, Look, denoise
+from engine.schedule import Length, Rule, likely_lengths
+from engine.segments import prefix_tokens, suffix_tokens
+from engine.settle import Fill, Settled, Settler
+from engine.tokenizer import MASK
+from engine.types import Draft, EngineInfo, InfillRequest, Suggestion, Timings
+from engine.vocabulary import Vocabulary
+from grammars import Gate, language_for
+
+MAX_TEXT_BYTES = 16 * 2**20
+MASK_GLYPH = "\u2591"
+
+_BLOCK = 16
+"""Canvas slots; a longer hole is filled block after block."""
+_MAX_BLOCKS = 6
+_CANDIDATES = 3
+_SUFFIX_PART = 4
+"""One part in so many of the context a model was trained on goes to the suffix."""
+_SYNTAX_PART = 0.15
+"""Share of the budget kept for the gate."""
+
+
+@dataclass(slots=True)
+class _Clock:
+    """What a request has cost so far: seconds, tokens, passes."""
+
+    began_s: float = field(default_factory=time.monotonic)
+    prefill_s: float = 0.0
+    denoise_s: float = 0.0
+    syntax_s: float = 0.0
+    prefill_tokens: int = 0
+    context_tokens: int = 0
+    passes: int = 0
+
+
+class Engine:
+    """One checkpoint on one device.
+
+    NOTE: not thread-safe, and one request at a time: the cache's views belong to the latest one.
+    """
+
+    def __init__(self, found: checkpoint.Checkpoint, placement: Placement, rule: Rule) -> None:
+        self.rule = rule
+        self._device = placement.device
+        self._tokenizer = found.tokenizer
+        self._model = found.model.to(placement.device, placement.dtype)
+        self._suffix_limit = found.context_tokens // _SUFFIX_PART
+        self._prefix_limit = found.context_tokens - self._suffix_limit - _BLOCK * _MAX_BLOCKS
+        self._cache = ContextCache(self._model, found.context_tokens)
+        size = self._model.config.vocabulary
+        self._vocabulary = Vocabulary(found.tokenizer, size, placement.device)
+        self.info = EngineInfo(
+            version=__version__,
+            model=found.name,
+            checksum=found.checksum,
+            parameters=sum(p.numel() for p in self._model.parameters()),
+            device=str(placement.device),
+            dtype=str(placement.dtype).removeprefix("torch."),
+            threads=placement.threads,
+        )
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "cpu", threads: int | None = None) -> "Engine":
+        """Verify and load a checkpoint. Raises CheckpointError, DeviceError."""
+        placement = place(device, threads)
+        return cls(checkpoint.load(folder), placement, Rule())
+
+    @torch.inference_mode()
+    def infill(self, request: InfillRequest) -> Generator[Draft | Suggestion, None, None]:
+        """Drafts, one per forward pass, then exactly one Suggestion. To cancel, stop pulling.
+
+        Raises RequestTooLong for a text of more than MAX_TEXT_BYTES.
+        """
+        if len(request.text) > MAX_TEXT_BYTES:
+            raise RequestTooLong(
+                f"the text has {len(request.text)} bytes, the engine takes {MAX_TEXT_BYTES}:"
+                " send the part around the hole"
+            )
+        clock = _Clock()
+        noise = torch.Generator(self._device).manual_seed(request.seed)
+        fills = yield from self._fill(request, clock, noise)
+        settled = yield from self._settle(request, fills, clock, noise)
+        yield self._suggestion(settled, clock)
+
+    def _fill(
+        self, request: InfillRequest, clock: _Clock, noise: torch.Generator
+    ) -> Generator[Draft, None, list[Fill]]:
+        """Fill the hole block after block; returns the ways to end it, best first."""
+        text, hole, language = request.text, request.hole, request.language
+        prefix = prefix_tokens(self._tokenizer, language, text, hole.start, self._prefix_limit)
+        suffix = suffix_tokens(self._tokenizer, language, text, hole.end, self._suffix_limit)
+        limits = Limits(
+            self._vocabulary.forbidden(request.max_lines),
+            deadline=clock.began_s + request.budget_ms / 1000 * (1 - _SYNTAX_PART),
+        )
+        done: list[int] = []
+        while True:
+            look = self._look(prefix + done, suffix, clock)
+            began = time.monotonic()
+            lengths = self._lengths(look, request, len(done), clock)
+            canvas = Canvas.blank([length.tokens for length in lengths], _BLOCK, self._device)
+            for canvas in denoise(look, canvas, self.rule, limits, noise):
+                clock.passes += 1
+                clock.denoise_s += time.monotonic() - began
+                yield self._draft(done, canvas, clock)
+                began = time.monotonic()
+            fills = _ranked(done, canvas, lengths, look)
+            done = fills[0].tokens
+            if len(done) % _BLOCK or self._complete(request, done, fills[0], limits.deadline):
+                return fills
+
+    def _complete(
+        self, request: InfillRequest, tokens: list[int], best: Fill, deadline: float
+    ) -> bool:
+        """Is a fill whose last block is full, or empty, to end here?"""
+        lines = self._tokenizer.decode(tokens).count(b"\n") + 1
+        return (
+            best.canvas.length(0) == 0
+            or len(tokens) == request.length_tokens
+            or len(tokens) >= _BLOCK * _MAX_BLOCKS
+            or lines > request.max_lines
+            or time.monotonic() >= deadline
+        )
+
+    def _look(self, prefix: list[int], suffix: list[int], clock: _Clock) -> Look:
+        """The model bound to this context, its streams read through the cache."""
+        began = time.monotonic()
+        prefix_stream, prefix_fresh = self._cache.read(prefix, PREFIX)
+        suffix_stream, suffix_fresh = self._cache.read(suffix, SUFFIX)
+        clock.prefill_s += time.monotonic() - began
+        clock.prefill_tokens += prefix_fresh + suffix_fresh
+        clock.context_tokens = len(prefix) + len(suffix)
+        return self._bound(prefix_stream, suffix_stream, prefix[-1])
+
+    def _bound(self, prefix: Stream, suffix: Stream, before: int) -> Look:
+        def look(tokens_NC: Tensor) -> Tensor:
+            shape = (1, len(tokens_NC))
+            sight = Sight(
+                torch.full(shape, prefix[0].keys_BTKE.shape[1], device=self._device),
+                torch.full(shape, suffix[0].keys_BTKE.shape[1], device=self._device),
+            )
+            before_BN = torch.full(shape, before, device=self._device)
+            hidden = self._model.denoise(tokens_NC[None], before_BN, prefix, suffix, sight)
+            return self._model.logits(hidden[0]).float()
+
+        return look
+
+    def _lengths(
+        self, look: Look, request: InfillRequest, done: int, clock: _Clock
+    ) -> list[Length]:
+        """Candidate lengths of the next block: the given one, or the likely ones after one pass."""
+        if request.length_tokens is not None:
+            return [Length(min(_BLOCK, request.length_tokens - done), 0.0)]
+        began = time.monotonic()
+        blank_NC = torch.full((1, _BLOCK), MASK, device=self._device)
+        end_C = self._vocabulary.end_probability(look(blank_NC)[0], request.max_lines)
+        clock.passes += 1
+        clock.denoise_s += time.monotonic() - began
+        return likely_lengths(end_C, _CANDIDATES)
+
+    def _draft(self, done: list[int], canvas: Canvas, clock: _Clock) -> Draft:
+        """The row of the likeliest length, as far as it has come."""
+        length = canvas.length(0)
+        masked = canvas.masked_NC[0, :length].tolist()
+        tokens = canvas.tokens_NC[0, :length].tolist()
+        glyph = MASK_GLYPH.encode()
+        runs = [
+            glyph if hidden else self._tokenizer.token_bytes[token]
+            for token, hidden in zip(tokens, masked, strict=True)
+        ]
+        text = self._tokenizer.decode(done) + b"".join(runs)
+        return Draft(text.decode(errors="replace"), clock.passes, sum(masked))
+
+    def _settle(
+        self, request: InfillRequest, fills: list[Fill], clock: _Clock, noise: torch.Generator
+    ) -> Generator[Draft, None, Settled]:
+        began = time.monotonic()
+        language = language_for(request.language)
+        gate = language and Gate(language, request.text, request.hole.start, request.hole.end)
+        settler = Settler(
+            gate=gate,
+            tokenizer=self._tokenizer,
+            max_lines=request.max_lines,
+            rule=self.rule,
+            forbidden_V=self._vocabulary.forbidden(request.max_lines),
+            noise=noise,
+            deadline=clock.began_s + request.budget_ms / 1000,
+        )
+        steps = settler.settle(fills)
+        while True:
+            try:
+                canvas = next(steps)
+            except StopIteration as finished:
+                clock.syntax_s += time.monotonic() - began
+                return finished.value
+            clock.passes += 1
+            yield self._draft(fills[0].before, canvas, clock)
+
+    def _suggestion(self, settled: Settled, clock: _Clock) -> Suggestion:
+        timings = Timings(
+            prefill_ms=clock.prefill_s * 1000,
+            denoise_ms=clock.denoise_s * 1000,
+            syntax_ms=clock.syntax_s * 1000,
+            total_ms=(time.monotonic() - clock.began_s) * 1000,
+            prefill_tokens=clock.prefill_tokens,
+            context_tokens=clock.context_tokens,
+            forward_passes=clock.passes,
+            filled_tokens=len(self._tokenizer.encode(settled.text)),
+        )
+        return Suggestion(settled.text.decode(), settled.score_nats, settled.verdict, timings)
+
+
+def _ranked(done: list[int], canvas: Canvas, lengths: list[Length], look: Look) -> list[Fill]:
+    """One fill per row, best first: by mean log-probability, the length counting as one token."""
+    fills: list[Fill] = []
+    for row, length in enumerate(lengths):
+        total = canvas.mean_nats(row) * length.tokens + length.nats
+        fills.append(Fill(done, canvas.row(row), look, total / (length.tokens + 1)))
+    return sorted(fills, key=lambda fill: -fill.score_nats)

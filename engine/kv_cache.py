@@ -1,0 +1,98 @@
+"""Keys and values of context that was read before, exact and reused from request to request.
+
+A stream is causal in its own order of reading, so what two requests read in common from the start
+has the same keys and values in both. At a keystroke that leaves a few new tokens at the cursor.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.model import Denoiser, KeysValues, Stream
+
+PREFIX, SUFFIX = 0, 1
+
+_SEGMENTS = 8
+"""Streams kept: prefix and suffix of the last few places the user worked at."""
+
+
+@dataclass(slots=True)
+class _Segment:
+    """One cached stream: token i of `tokens` has its keys and values at row i of every buffer."""
+
+    direction: int
+    tokens: list[int]
+    keys_LTKE: Tensor
+    values_LTKE: Tensor
+
+    def stream(self, length: int) -> Stream:
+        """Views of the first `length` tokens, one pair per layer."""
+        return [
+            KeysValues(keys[None, :length], values[None, :length])
+            for keys, values in zip(self.keys_LTKE, self.values_LTKE, strict=True)
+        ]
+
+
+class ContextCache:
+    """Encodes streams through a model, and remembers them.
+
+    capacity  tokens in the longest stream
+    """
+
+    def __init__(self, model: Denoiser, capacity: int) -> None:
+        self._model, self._capacity = model, capacity
+        self._segments: list[_Segment] = []  # least recently used first
+
+    def read(self, tokens: list[int], direction: int) -> tuple[Stream, int]:
+        """The stream of `tokens` (in their order of reading), and how many had to be encoded.
+
+        The views returned hold until the next call with the same direction.
+        """
+        segment, common = self._closest(tokens, direction)
+        fresh = tokens[common:]
+        if fresh:
+            self._encode(segment, fresh, common)
+        segment.tokens = tokens
+        self._segments.append(segment)
+        del self._segments[:-_SEGMENTS]
+        return segment.stream(len(tokens)), len(fresh)
+
+    def _closest(self, tokens: list[int], direction: int) -> tuple[_Segment, int]:
+        """Take out the segment that shares most with `tokens`; a new one if none shares half."""
+        best, common = None, 0
+        for segment in self._segments:
+            shared = _shared(segment.tokens, tokens) if segment.direction == direction else 0
+            if shared > common:
+                best, common = segment, shared
+        if best is None or common < len(tokens) // 2:
+            return self._blank(direction), 0
+        self._segments.remove(best)
+        return best, common
+
+    def _blank(self, direction: int) -> _Segment:
+        config = self._model.config
+        shape = (config.layers, self._capacity, config.kv_heads, config.width // config.heads)
+        weight = self._model.embedding.weight
+        return _Segment(direction, [], weight.new_empty(shape), weight.new_empty(shape))
+
+    def _encode(self, segment: _Segment, fresh: list[int], common: int) -> None:
+        device = segment.keys_LTKE.device
+        before = torch.tensor([segment.tokens[common - 1]], device=device) if common else None
+        _, kept = self._model.encode(
+            torch.tensor([fresh], device=device),
+            torch.tensor([segment.direction], device=device),
+            before,
+            segment.stream(common) if common else None,
+        )
+        for layer, (keys_BTKE, values_BTKE) in enumerate(kept):
+            segment.keys_LTKE[layer, common : common + len(fresh)] = keys_BTKE[0]
+            segment.values_LTKE[layer, common : common + len(fresh)] = values_BTKE[0]
+
+
+def _shared(first: list[int], second: list[int]) -> int:
+    """Length of the longest common prefix."""
+    for index, (a, b) in enumerate(zip(first, second, strict=False)):
+        if a != b:
+            return index
+    return min(len(first), len(second))

@@ -1,0 +1,69 @@
+"""When to unmask, when to revoke, how long a hole is: arithmetic on probabilities, no model."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How bold the sampler is. Probabilities in 0..1.
+
+    confident      unmask every place whose best token is at least this probable
+    doubtful       mask a filled place again when its token has become less probable than this
+    remask_limit   how often one place may be revoked, so that the loop ends
+    temperature    0 takes the best token; above, Gumbel noise of that scale is added to the logits
+    """
+
+    confident: float = 0.9
+    doubtful: float = 0.05
+    remask_limit: int = 1
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """A candidate length in tokens, and the log-probability (nats) of it."""
+
+    tokens: int
+    nats: float
+
+
+def places_to_unmask(confidence_NC: Tensor, masked_NC: Tensor, confident: float) -> Tensor:
+    """bool [N, C]: the sure places, and in each row with masks at least the surest one.
+
+    Among equals the leftmost comes first, so that a seed gives the same text twice.
+    """
+    open_NC = confidence_NC.masked_fill(~masked_NC, -1.0)
+    best_N1 = open_NC.argmax(1, keepdim=True)
+    chosen_NC = open_NC >= confident
+    chosen_NC = chosen_NC | torch.zeros_like(masked_NC).scatter(1, best_N1, True)
+    return chosen_NC & masked_NC
+
+
+def places_to_revoke(
+    current_NC: Tensor, filled_NC: Tensor, revoked_NC: Tensor, rule: Rule
+) -> Tensor:
+    """bool [N, C]: filled places whose token's probability `current_NC` has fallen too low.
+
+    revoked_NC  int64, how often each place was revoked before
+    """
+    return filled_NC & (current_NC < rule.doubtful) & (revoked_NC < rule.remask_limit)
+
+
+def likely_lengths(end_C: Tensor, count: int) -> list[Length]:
+    """The `count` most probable lengths, best first, from each slot's probability of being past the end.
+
+    end_C  float32 [C]; slot j ends the hole at length j with probability end_j times that of no
+           earlier slot ending it. The whole canvas, C, is the length when no slot does.
+    """
+    end_C = end_C.clamp(1e-6, 1 - 1e-6)
+    open_C = torch.cumsum(torch.log1p(-end_C), 0)
+    before_C = torch.cat([open_C.new_zeros(1), open_C])
+    nats = torch.cat([before_C[:-1] + end_C.log(), open_C[-1:]])
+    best = torch.topk(nats, min(count, len(nats)))
+    return [
+        Length(tokens, value)
+        for tokens, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    ]

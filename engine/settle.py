@@ -1,0 +1,115 @@
+"""From finished canvases to a text that adds no fault: gate, climb, remask and refine, cut.
+
+Text that was never checked is not shown where there is a grammar: past the deadline the answer is
+nothing rather than a guess.
+"""
+
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.canvas import Canvas
+from engine.repair import blame, climb
+from engine.sampler import Limits, Look, denoise
+from engine.schedule import Rule
+from engine.tokenizer import Tokenizer
+from engine.types import Verdict
+from grammars import Gate
+
+_ROUNDS, _PASSES = 2, 2
+_CLIMB_S = 0.04
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One way to fill the hole.
+
+    before      tokens of the blocks that came before the last
+    canvas      the last block, one row
+    look        the denoiser in the context of that block
+    score_nats  mean log-probability of the tokens and of the length, <= 0
+    """
+
+    before: list[int]
+    canvas: Canvas
+    look: Look
+    score_nats: float
+
+    @property
+    def tokens(self) -> list[int]:
+        """All tokens of the fill."""
+        return self.before + self.canvas.tokens_NC[0, : self.canvas.length(0)].tolist()
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The text to show and what was done to it."""
+
+    text: bytes
+    verdict: Verdict
+    score_nats: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settler:
+    """Everything that settling needs besides the fills. `deadline`: seconds of `time.monotonic`."""
+
+    gate: Gate | None
+    tokenizer: Tokenizer
+    max_lines: int
+    rule: Rule
+    forbidden_V: Tensor
+    noise: torch.Generator
+    deadline: float
+
+    def settle(self, fills: list[Fill]) -> Generator[Canvas, None, Settled]:
+        """Yields the canvas after each further pass; returns the answer. `fills`: best first."""
+        if self.gate is None:
+            text = self._text(fills[0].tokens).decode(errors="ignore").encode()
+            return Settled(text, "unchecked", fills[0].score_nats)
+        sound = self._first_sound(self.gate, fills)
+        if sound is None:
+            sound = yield from self._mend(self.gate, fills[0])
+        return sound or self._cut(self.gate, fills[0])
+
+    def _first_sound(self, gate: Gate, fills: list[Fill]) -> Settled | None:
+        for fill in fills:
+            text = self._text(fill.tokens)
+            if not gate.faults(text) and gate.confirm(text):
+                return Settled(text, "valid", fill.score_nats)
+        return None
+
+    def _mend(self, gate: Gate, fill: Fill) -> Generator[Canvas, None, Settled | None]:
+        """Climb in the lattice; where that fails, remask what is to blame, look again, climb."""
+
+        def detokenize(tokens: Sequence[int]) -> bytes:
+            return self._text([*fill.before, *tokens])
+
+        canvas = fill.canvas
+        for round_index in range(_ROUNDS + 1):
+            lattice = canvas.lattice()
+            mended = climb(lattice, gate, detokenize, min(self.deadline, time.monotonic() + _CLIMB_S))
+            if mended.sound and gate.confirm(mended.text):
+                return Settled(mended.text, "repaired", fill.score_nats)
+            if round_index == _ROUNDS or time.monotonic() >= self.deadline:
+                return None
+            places = blame(lattice, gate, detokenize)
+            banned = [(place, lattice.tokens[place]) for place in places]
+            limits = Limits(self.forbidden_V, banned, self.deadline, _PASSES)
+            for canvas in denoise(fill.look, canvas.remasked(places), self.rule, limits, self.noise):
+                yield canvas
+        return None
+
+    def _cut(self, gate: Gate, fill: Fill) -> Settled:
+        text = gate.longest_sound_prefix(self._text(fill.tokens))
+        if time.monotonic() >= self.deadline or not text or not gate.confirm(text):
+            return Settled(b"", "rejected", fill.score_nats)
+        return Settled(text, "cut", fill.score_nats)
+
+    def _text(self, tokens: Sequence[int]) -> bytes:
+        """The bytes of a fill, no more than `max_lines` lines of them."""
+        lines = self.tokenizer.decode(tokens).split(b"\n")
+        return b"\n".join(lines[: self.max_lines])

@@ -1,0 +1,37 @@
+"""Sets of tokens as masks over the logits: what may not be written, and what ends a line."""
+
+import torch
+from torch import Tensor
+
+from engine.tokenizer import EOM, SPECIALS, Tokenizer
+
+
+class Vocabulary:
+    """Boolean rows [V] over a checkpoint's vocabulary, on one device.
+
+    specials_V     stand for no text, or for no token at all (rows that only pad the embedding)
+    line_breaks_V  hold a line feed or a carriage return
+    """
+
+    def __init__(self, tokenizer: Tokenizer, size: int, device: torch.device) -> None:
+        self.specials_V = torch.zeros(size, dtype=torch.bool, device=device)
+        self.specials_V[: len(SPECIALS)] = True
+        self.specials_V[tokenizer.size :] = True
+        breaks = [i for i, run in enumerate(tokenizer.token_bytes) if b"\n" in run or b"\r" in run]
+        self.line_breaks_V = torch.zeros_like(self.specials_V)
+        self.line_breaks_V[breaks] = True
+
+    def forbidden(self, max_lines: int) -> Tensor:
+        """bool [V], what a fill of so many lines must not hold."""
+        return self.specials_V | self.line_breaks_V if max_lines == 1 else self.specials_V
+
+    def end_probability(self, logits_CV: Tensor, max_lines: int) -> Tensor:
+        """float32 [C], how likely each slot is past the end of the hole.
+
+        Where a fill is one line, a line break ends it as `<eom>` does.
+        """
+        ends_V = torch.zeros_like(self.specials_V)
+        ends_V[EOM] = True
+        if max_lines == 1:
+            ends_V |= self.line_breaks_V
+        return torch.softmax(logits_CV, -1)[:, ends_V].sum(-1)
