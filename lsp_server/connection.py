@@ -102,14 +102,6 @@ class Connection:
             if self._client is client:
                 self._set(after)
 
-    async def close(self) -> None:
-        """Let go of the engine; it lives on for its other clients."""
-        if self._attempt is not None:
-            self._attempt.cancel()
-        if self._client is not None:
-            client, self._client = self._client, None
-            await client.close()
-
     async def _find(self) -> None:
         try:
             self._client = await self._connect()

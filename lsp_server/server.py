@@ -96,12 +96,6 @@ async def initialized(server: SfumatoServer, _: types.InitializedParams) -> None
     server.connection.wake()
 
 
-async def shutdown(server: SfumatoServer, _: None) -> None:
-    """Let go of the engine."""
-    server.scheduler.drop()
-    await server.connection.close()
-
-
 def did_open(server: SfumatoServer, params: types.DidOpenTextDocumentParams) -> None:
     """Take over a document."""
     server.session.open(params.text_document)
@@ -190,7 +184,6 @@ def build_server(connect: Connect, back_off_s: tuple[float, ...] = BACK_OFF_S) -
         del builtin[method]
     server.feature(types.INITIALIZE)(initialize)
     server.feature(types.INITIALIZED)(initialized)
-    server.feature(types.SHUTDOWN)(shutdown)
     server.feature(types.TEXT_DOCUMENT_DID_OPEN)(did_open)
     server.feature(types.TEXT_DOCUMENT_DID_CHANGE)(did_change)
     server.feature(types.TEXT_DOCUMENT_DID_CLOSE)(did_close)

@@ -70,8 +70,8 @@ class FakeEditor:
         self._version = 0
         self._last_id = 0
         threading.Thread(target=self._listen, daemon=True).start()
-        self.server = self.reply(self.request("initialize", params))
-        self._encoding = self.server["capabilities"].get("positionEncoding", "utf-16")
+        self.server: Message = self.reply(self.request("initialize", params))
+        self._encoding: str = self.server["capabilities"].get("positionEncoding", "utf-16")
         self.notify("initialized", {})
 
     def __enter__(self) -> Self:
@@ -212,10 +212,11 @@ class FakeEditor:
 
     def _index(self, position: Message) -> int:
         starts = [0, *(end.end() for end in _LINE_END.finditer(self.buffer))]
+        line_start = starts[int(position["line"])]
         codec = _CODEC[self._encoding]
-        rest = self.buffer[starts[position["line"]] :].encode(codec)
+        rest = self.buffer[line_start:].encode(codec)
         before = rest[: position["character"] * len("a".encode(codec))]
-        return starts[position["line"]] + len(before.decode(codec))
+        return line_start + len(before.decode(codec))
 
     def _send(self, message: Message) -> None:
         assert self._process.stdin is not None

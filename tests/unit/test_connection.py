@@ -152,12 +152,3 @@ async def test_closing_a_stream_closes_the_engines() -> None:
     await drafts.aclose()
     assert client.ended.get_nowait()
     assert (await outlook.status("idle")).state == "idle"
-
-
-async def test_closing_lets_go_of_the_engine() -> None:
-    client = engine()
-    outlook = Outlook(client)
-    outlook.connection.wake()
-    await outlook.status("idle")
-    await outlook.connection.close()
-    assert client.closed
