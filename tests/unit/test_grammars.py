@@ -12,6 +12,7 @@ from tree_sitter import Parser
 from grammars import Gate, Language, language_for, language_for_path
 from grammars.gate import WHOLE_FILE_BYTES
 from grammars.languages import LANGUAGES
+from grammars.syntax import EditedText
 from grammars.window import REACH, window_around
 
 SOURCE = Path(ast.__file__).read_bytes()[:20_000].rpartition(b"\n\n\n")[0] + b"\n"
@@ -88,6 +89,17 @@ def is_python(text: bytes) -> bool:
     except (SyntaxError, ValueError):
         return False
     return True
+
+
+def test_an_edited_tree_is_the_tree_of_the_text() -> None:
+    at = SOURCE.index(b"return")
+    edited = EditedText(python().grammar, SOURCE, at, at)
+    for fill in (b"x = 1\n    ", b"", b"yield\n    yield; "):
+        tree, source = edited.fill(fill)
+        fresh = Parser(python().grammar).parse(source)
+        assert source == SOURCE[:at] + fill + SOURCE[at:]
+        assert str(tree.root_node) == str(fresh.root_node)
+        assert tree.root_node.end_point == fresh.root_node.end_point
 
 
 def test_in_a_broken_buffer_no_fault_starts_in_the_fill_and_none_is_added() -> None:

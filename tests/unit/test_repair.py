@@ -82,9 +82,15 @@ def test_wrong_indentation_is_exchanged() -> None:
 
 def test_two_faults_take_two_moves() -> None:
     words = Words()
-    lattice = words.lattice(["[", "("], "a", "]", " + ", "f", "(", "b", ["]", ")"])
-    mended = climbed(words, lattice, gate_at("total = $0)\n\nprint(1)\n"))
-    assert mended.sound
+    lattice = words.lattice("f(a", ["]", ")"], "\n", "g(b", ["]", ")"])
+    assert climbed(words, lattice, gate_at("$0\nprint(1)\n")).text == b"f(a)\ng(b)"
+
+
+def test_the_doubtful_but_distant_do_not_use_up_the_tries() -> None:
+    words = Words()
+    doubtful = [["a", "b", "c", "d"], "\n"] * 30
+    lattice = words.lattice(*doubtful, "f(x", ["]", " ", ")"])
+    assert climbed(words, lattice, gate_at("$0\n")).text == b"a\n" * 30 + b"f(x)"
 
 
 def test_the_likelier_of_two_fixes_wins() -> None:
