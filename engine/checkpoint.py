@@ -17,7 +17,6 @@ from engine.model import Denoiser, DenoiserConfig
 from engine.tokenizer import Tokenizer
 
 FAMILY = "sfumato"
-DEFAULT_MODEL = Path(__file__).parent / "weights" / "default"
 
 _SUMS = "SHA256SUMS"
 

@@ -1,6 +1,6 @@
 """The engine: one request in, drafts out, one suggestion at the end.
 
-    text around the hole -> two token streams -> cached keys -> lengths -> canvas -> drafts -> gate
+text around the hole -> two token streams -> cached keys -> lengths -> canvas -> drafts -> gate
 """
 
 import time
@@ -118,7 +118,7 @@ class Engine:
             began = time.monotonic()
             lengths = self._lengths(look, request, len(done), clock)
             canvas = Canvas.blank([length.tokens for length in lengths], _BLOCK, self._device)
-            for canvas in denoise(look, canvas, self.rule, limits, noise):
+            for _ in denoise(look, canvas, self.rule, limits, noise):
                 clock.passes += 1
                 clock.denoise_s += time.monotonic() - began
                 yield self._draft(done, canvas, clock)

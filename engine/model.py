@@ -20,7 +20,7 @@ modded-nanogpt), which lets a single layer look a token up by the one before it.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -41,13 +41,9 @@ class DenoiserConfig:
 
     def __post_init__(self) -> None:
         if self.width % self.heads or (self.width // self.heads) % 2:
-            raise ValueError(
-                f"width {self.width} does not split into {self.heads} even heads"
-            )
+            raise ValueError(f"width {self.width} does not split into {self.heads} even heads")
         if self.heads % self.kv_heads:
-            raise ValueError(
-                f"{self.heads} heads do not share {self.kv_heads} key heads evenly"
-            )
+            raise ValueError(f"{self.heads} heads do not share {self.kv_heads} key heads evenly")
 
 
 class KeysValues(NamedTuple):
@@ -102,21 +98,17 @@ class Denoiser(nn.Module):
         """
         embedded_BTD = self.embedding(tokens_BT)
         start_BD = (
-            torch.zeros_like(embedded_BTD[:, 0])
-            if before_B is None
-            else self.embedding(before_B)
+            torch.zeros_like(embedded_BTD[:, 0]) if before_B is None else self.embedding(before_B)
         )
         previous_BTD = torch.cat([start_BD[:, None], embedded_BTD[:, :-1]], 1)
         smear_B1D = self.smear[directions_B][:, None]
         role_B1D = self.role[directions_B][:, None]
         x_BTD = _normalise(embedded_BTD + smear_B1D * previous_BTD + role_B1D)
         start = past[0].keys_BTKE.shape[1] if past else 0
-        positions_T = torch.arange(
-            start, start + tokens_BT.shape[1], device=tokens_BT.device
-        )
+        positions_T = torch.arange(start, start + tokens_BT.shape[1], device=tokens_BT.device)
         angles_TE = self._angles(positions_T)
         stream: Stream = []
-        for index, block in enumerate(self.blocks):
+        for index, block in enumerate(self._layers()):
             x_BTD, kept = block.read(x_BTD, angles_TE, past[index] if past else None)
             stream.append(kept)
         return self.norm(x_BTD), stream
@@ -143,22 +135,21 @@ class Denoiser(nn.Module):
         slots_C = torch.arange(canvas_BNC.shape[2], device=canvas_BNC.device)
         here_BNCE = self._angles(sight.prefix_BN[..., None] + slots_C)
         edge_BN1E = self._angles(sight.suffix_BN[..., None])
-        for index, block in enumerate(self.blocks):
-            x_BNCD = block.look(
-                x_BNCD, here_BNCE, edge_BN1E, prefix[index], suffix[index], sight
-            )
+        for index, block in enumerate(self._layers()):
+            x_BNCD = block.look(x_BNCD, here_BNCE, edge_BN1E, prefix[index], suffix[index], sight)
         return self.norm(x_BNCD)
 
     def logits(self, hidden_XD: Tensor) -> Tensor:
         """Scores over the vocabulary, [..., V], from hidden states [..., D]."""
         return F.linear(hidden_XD, self.embedding.weight)
 
+    def _layers(self) -> list["Block"]:
+        return cast("list[Block]", list(self.blocks))
+
     def _angles(self, positions: Tensor) -> Tensor:
         """Rotation angles [..., E/2] in radians for int64 positions [...]."""
         half = self.config.width // self.config.heads // 2
-        exponents = (
-            torch.arange(half, device=positions.device, dtype=torch.float32) / half
-        )
+        exponents = torch.arange(half, device=positions.device, dtype=torch.float32) / half
         return positions[..., None].float() * self.config.rope_base**-exponents
 
 
@@ -195,9 +186,9 @@ class Block(nn.Module):
             k_BTKE = torch.cat([past.keys_BTKE, k_BTKE], 1)
             v_BTKE = torch.cat([past.values_BTKE, v_BTKE], 1)
             new, total = q_BTHE.shape[1], k_BTKE.shape[1]
-            mask_TS = torch.ones(
-                new, total, dtype=torch.bool, device=x_BTD.device
-            ).tril(total - new)
+            mask_TS = torch.ones(new, total, dtype=torch.bool, device=x_BTD.device).tril(
+                total - new
+            )
         mixed_BHTE = F.scaled_dot_product_attention(
             q_BTHE.transpose(1, 2),
             k_BTKE.transpose(1, 2),

@@ -91,7 +91,9 @@ class Settler:
         canvas = fill.canvas
         for round_index in range(_ROUNDS + 1):
             lattice = canvas.lattice()
-            mended = climb(lattice, gate, detokenize, min(self.deadline, time.monotonic() + _CLIMB_S))
+            mended = climb(
+                lattice, gate, detokenize, min(self.deadline, time.monotonic() + _CLIMB_S)
+            )
             if mended.sound and gate.confirm(mended.text):
                 return Settled(mended.text, "repaired", fill.score_nats)
             if round_index == _ROUNDS or time.monotonic() >= self.deadline:
@@ -99,7 +101,8 @@ class Settler:
             places = blame(lattice, gate, detokenize)
             banned = [(place, lattice.tokens[place]) for place in places]
             limits = Limits(self.forbidden_V, banned, self.deadline, _PASSES)
-            for canvas in denoise(fill.look, canvas.remasked(places), self.rule, limits, self.noise):
+            canvas = canvas.remasked(places)
+            for _ in denoise(fill.look, canvas, self.rule, limits, self.noise):
                 yield canvas
         return None
 

@@ -9,9 +9,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-os.environ.setdefault(
-    "TOKENIZERS_PARALLELISM", "false"
-)  # forked workers would warn on every start
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # forked workers would warn on every start
 
 from tokenizers import Regex, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as BpeTokenizer
@@ -54,25 +52,17 @@ class Tokenizer:
         for token, index in vocabulary.items():
             if index >= len(SPECIALS):
                 self.token_bytes[index] = bytes(byte_of[char] for char in token)
-        self._byte_ids = {
-            run[0]: i for i, run in enumerate(self.token_bytes) if len(run) == 1
-        }
+        self._byte_ids = {run[0]: i for i, run in enumerate(self.token_bytes) if len(run) == 1}
 
     @classmethod
     def load(cls, path: Path) -> "Tokenizer":
         """Read a tokenizer.json. Raises CheckpointError when it is missing or is not ours."""
         try:
             bpe = BpeTokenizer.from_file(str(path))
-        except (
-            Exception
-        ) as error:  # the library raises a bare Exception for every cause
-            raise CheckpointError(
-                f"{path} is not a readable tokenizer: {error}"
-            ) from error
+        except Exception as error:  # the library raises a bare Exception for every cause
+            raise CheckpointError(f"{path} is not a readable tokenizer: {error}") from error
         if any(bpe.token_to_id(name) != index for index, name in enumerate(SPECIALS)):
-            raise CheckpointError(
-                f"{path} lacks the special tokens of this engine: train it anew"
-            )
+            raise CheckpointError(f"{path} lacks the special tokens of this engine: train it anew")
         return cls(bpe)
 
     @classmethod

@@ -42,7 +42,9 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device; the copy does not block the host."""
-        return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__slots__))
+        return Batch(
+            *(getattr(self, name).to(device, non_blocking=True) for name in self.__slots__)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,9 @@ def batches(
         holes = [_holes(row, size, shape.slots // size, rng) for row in rows]
         yield Batch(
             tags_B=torch.tensor([3 + LANGUAGES.index(name) for name in picked]),
-            tokens_BT=torch.from_numpy(np.stack([row & TOKEN_BITS for row in rows]).astype(np.int64)),
+            tokens_BT=torch.from_numpy(
+                np.stack([row & TOKEN_BITS for row in rows]).astype(np.int64)
+            ),
             start_BN=torch.from_numpy(np.stack([hole[0] for hole in holes])),
             end_BN=torch.from_numpy(np.stack([hole[1] for hole in holes])),
             content_BNC=torch.from_numpy(np.stack([hole[2] for hole in holes])),
@@ -102,15 +106,11 @@ def _holes(
     start_N[: len(picked)], end_N[: len(picked)] = starts[picked], ends[picked]
     places_NC = start_N[:, None] + np.arange(size)
     tokens = np.append(row & TOKEN_BITS, EOM).astype(np.int64)
-    content_NC = np.where(
-        places_NC < end_N[:, None], tokens[np.minimum(places_NC, len(row))], EOM
-    )
+    content_NC = np.where(places_NC < end_N[:, None], tokens[np.minimum(places_NC, len(row))], EOM)
     return start_N, end_N, content_NC, np.arange(count) < len(picked)
 
 
-def _blocks(
-    edges: NDArray[np.int64], size: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _blocks(edges: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Start of every canvas-sized block of every tile, and the end of its tile."""
     begin, end = edges[:-1], edges[1:]
     count = (end - begin) // size + 1

@@ -17,22 +17,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from engine import checkpoint
 from engine.device import Placement
 from engine.errors import CheckpointError, EngineError
 from engine.model import Denoiser, DenoiserConfig
 from engine.tokenizer import Tokenizer
-from engine.train.corrupt import corrupt
 from engine.train.data import Batch, BatchShape, batches
-from engine.train.loss import Losses, losses, trunk
+from engine.train.loss import Losses, batch_losses, trunk
 from engine.train.optim import Optimizers, rate
 from engine.train.pack import load_packed
 
 _LATE = 0.8
 """Progress from which visible canvas tokens are also made wrong."""
 _EDIT_RATE = 0.15
-_MIX = {
+MIX = {
     "python": 0.4,
     "javascript": 0.08,
     "typescript": 0.12,
@@ -55,7 +55,7 @@ class RunSettings:
     seed: int = 0
     compiled: bool = True
     save_minutes: float = 1.0
-    mix: dict[str, float] = field(default_factory=lambda: dict(_MIX))
+    mix: dict[str, float] = field(default_factory=lambda: dict(MIX))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,24 @@ class Report:
     prefix: float
     suffix: float
     valid_canvas: float | None
+
+
+def validation_loss(
+    model: Denoiser,
+    packed: dict[str, NDArray[np.uint16]],
+    mix: dict[str, float],
+    shape: BatchShape,
+    placement: Placement,
+    count: int = 16,
+) -> float | None:
+    """Canvas loss, nats per token, on `count` fixed batches; None where the text is too short."""
+    if not any(len(row) > shape.tokens for row in packed.values()):
+        return None
+    noise = torch.Generator(placement.device).manual_seed(1)
+    source = batches(packed, mix, shape, np.random.default_rng(1))
+    with torch.no_grad():
+        found = [batch_losses(model, next(source), placement, noise) for _ in range(count)]
+    return sum(losses.canvas.item() for losses in found) / count
 
 
 class Run:
@@ -112,24 +130,12 @@ class Run:
             if now - last_save >= 60 * self.settings.save_minutes:
                 self.save()
                 last_save = time.monotonic()
-        valid = self.validate(packed["valid"]) if packed["valid"] else None
+        valid = validation_loss(
+            self.model, packed["valid"], self.settings.mix, self.settings.shape, self.placement
+        )
         if recent:
             self._report(recent, 0.0, 1.0, valid, report)
         self.save()
-
-    def validate(self, packed: dict[str, np.ndarray], count: int = 16) -> float | None:
-        """Canvas loss, nats per token, on `count` fixed batches of held-out chunks."""
-        rng = np.random.default_rng(1)
-        noise = torch.Generator(self.placement.device).manual_seed(1)
-        if not any(len(row) > self.settings.shape.tokens for row in packed.values()):
-            return None
-        source = batches(packed, self.settings.mix, self.settings.shape, rng)
-        with torch.no_grad():
-            values = [
-                self._forward(next(source).to(self.placement.device), 0.0, noise).canvas.item()
-                for _ in range(count)
-            ]
-        return sum(values) / count
 
     def save(self) -> None:
         """Write state and checkpoint; a failure leaves the ones before it whole.
@@ -163,17 +169,16 @@ class Run:
         context = self.settings.shape.tokens
         checkpoint.save(folder, name, self.model, self.tokenizer, context)
 
-    def _warm_up(self, packed: dict[str, np.ndarray]) -> None:
+    def _warm_up(self, packed: dict[str, NDArray[np.uint16]]) -> None:
         """Compile for every canvas size before the clock starts; changes no state of the run."""
         noise = torch.Generator(self.placement.device).manual_seed(0)
         for size in sorted(set(self.settings.shape.sizes)) if self.settings.compiled else ():
             shape = replace(self.settings.shape, sizes=(size,))
             batch = next(batches(packed, self.settings.mix, shape, np.random.default_rng(0)))
-            self._forward(batch.to(self.placement.device), 0.0, noise).total.backward()
+            self._forward(batch, 0.0, noise).total.backward()
             self.model.zero_grad(set_to_none=True)
 
     def _step(self, batch: Batch, progress: float) -> Losses:
-        batch = batch.to(self.placement.device)
         found = self._forward(batch, _EDIT_RATE if progress >= _LATE else 0.0, self.noise)
         found.total.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -183,12 +188,9 @@ class Run:
         return Losses(*(part.detach() for part in found))
 
     def _forward(self, batch: Batch, edit_rate: float, noise: torch.Generator) -> Losses:
-        vocabulary = self.tokenizer.size
-        noised = corrupt(batch.content_BNC, batch.used_BN, edit_rate, vocabulary, noise)
-        kind, dtype = self.placement.device.type, self.placement.dtype
-        with torch.autocast(kind, dtype, enabled=dtype != torch.float32):
-            hidden = self._trunk(self.model, batch, noised.canvas_BNC)
-            return losses(self.model, batch, noised, hidden, self.step)
+        return batch_losses(
+            self.model, batch, self.placement, noise, edit_rate, self.step, self._trunk
+        )
 
     def _report(
         self,

@@ -4,15 +4,20 @@ One pass over a batch encodes each chunk as a prefix stream and as a suffix stre
 its canvases, each seeing the streams only outside its own hole.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from engine.device import Placement
 from engine.model import Denoiser, KeysValues, Sight
-from engine.train.corrupt import Noised
+from engine.train.corrupt import Noised, corrupt
 from engine.train.data import Batch
+
+Trunk = Callable[[Denoiser, Batch, Tensor], tuple[Tensor, Tensor]]
+"""`trunk`, or what torch.compile made of it."""
 
 _STREAM_WEIGHT = 0.3
 _STREAM_SHARE = 4
@@ -28,9 +33,7 @@ class Losses(NamedTuple):
     suffix: Tensor
 
 
-def trunk(
-    model: Denoiser, batch: Batch, canvas_BNC: Tensor
-) -> tuple[Tensor, Tensor]:
+def trunk(model: Denoiser, batch: Batch, canvas_BNC: Tensor) -> tuple[Tensor, Tensor]:
     """Hidden states of both streams [2B, T, D] (all prefixes, then all suffixes) and canvases."""
     chunks, tokens = batch.tokens_BT.shape
     tags_B1 = batch.tags_B[:, None]
@@ -46,10 +49,32 @@ def trunk(
     return streams, model.denoise(canvas_BNC, before_BN, prefix, suffix, sight)
 
 
-def losses(
+def batch_losses(
+    model: Denoiser,
+    batch: Batch,
+    placement: Placement,
+    noise: torch.Generator,
+    edit_rate: float = 0.0,
+    step: int = 0,
+    run_trunk: Trunk = trunk,
+) -> Losses:
+    """Corrupt a batch, look at it, and score the answer, in the placement's precision.
+
+    edit_rate  share of the visible canvas tokens that are made wrong
+    step       picks the places at which the streams are scored
+    """
+    batch = batch.to(placement.device)
+    noised = corrupt(batch.content_BNC, batch.used_BN, edit_rate, model.config.vocabulary, noise)
+    kind, dtype = placement.device.type, placement.dtype
+    with torch.autocast(kind, dtype, enabled=dtype != torch.float32):
+        hidden = run_trunk(model, batch, noised.canvas_BNC)
+        return _losses(model, batch, noised, hidden, step)
+
+
+def _losses(
     model: Denoiser, batch: Batch, noised: Noised, hidden: tuple[Tensor, Tensor], step: int
 ) -> Losses:
-    """Weighted cross-entropies from what `trunk` returned. `step` picks the places of the streams."""
+    """Weighted cross-entropies from what `trunk` returned."""
     streams, canvas_BNCD = hidden
     chosen_BNC = noised.weight_BNC > 0
     weights = noised.weight_BNC[chosen_BNC]

@@ -33,7 +33,9 @@ def pack(
     rng = random.Random(seed)
     shuffled = sorted(files, key=lambda file: file.path)
     if not shuffled:
-        raise CorpusError("no usable source file was found: see engine/train/corpus.py for the rules")
+        raise CorpusError(
+            "no usable source file was found: see engine/train/corpus.py for the rules"
+        )
     rng.shuffle(shuffled)
     folder.mkdir(parents=True, exist_ok=True)
     counts: dict[str, int] = {}
@@ -41,7 +43,7 @@ def pack(
         own = [file for file in shuffled if file.language == language]
         valid = round(len(own) * held_out) if len(own) > 1 else 0
         for split, part in (("valid", own[:valid]), ("train", own[valid:])):
-            tokens = _pack_files(part, tokenizer, rng)
+            tokens = pack_files(part, tokenizer, rng)
             if len(tokens):
                 name = f"{split}-{language}.u16"
                 tokens.tofile(folder / name)
@@ -50,9 +52,10 @@ def pack(
     (folder / "packed.json").write_text(json.dumps(facts, indent=1) + "\n")
 
 
-def _pack_files(
+def pack_files(
     files: list[SourceFile], tokenizer: Tokenizer, rng: random.Random
 ) -> NDArray[np.uint16]:
+    """Tokens of all files in their order, with `<file>` before each and a bit at every tile."""
     parts: list[NDArray[np.uint16]] = []
     for file in files:
         pieces = [piece.encode() for piece in tile(file.text, rng)]
@@ -74,7 +77,9 @@ def load_packed(folder: Path) -> dict[str, dict[str, NDArray[np.uint16]]]:
             split, _, language = name.removesuffix(".u16").partition("-")
             tokens = np.memmap(folder / name, np.uint16, "r")
             if len(tokens) != count:
-                raise CorpusError(f"{folder / name} has {len(tokens)} of {count} tokens: pack again")
+                raise CorpusError(
+                    f"{folder / name} has {len(tokens)} of {count} tokens: pack again"
+                )
             splits[split][language] = tokens
     except (OSError, ValueError, KeyError) as error:
         raise CorpusError(f"{folder} holds no packed tokens ({error}): pack again") from error

@@ -1,0 +1,89 @@
+"""Measures a checkpoint on held-out code, the way a user meets it: through the whole engine."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from statistics import mean
+
+from rapidfuzz.distance import Levenshtein
+
+from engine.infill import Engine
+from engine.tokenizer import Tokenizer
+from engine.train.items import KINDS, Item, Kind, repeat_similar_line
+from engine.types import InfillRequest, Suggestion
+
+_BUDGET_MS = 60_000.0
+"""Quality is measured without hurry; latency is measured elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Means over the items of one kind, filled one way.
+
+    exact       share of fills equal to what was there, trailing blanks aside
+    similarity  1 - edit distance / longer length, 0 to 1
+    offered     share of items with a non-empty answer
+    tokens_per_pass  tokens filled per forward pass; None for the rivals
+    """
+
+    kind: Kind
+    way: str
+    items: int
+    exact: float
+    similarity: float
+    offered: float
+    tokens_per_pass: float | None = None
+
+
+def evaluate(
+    engine: Engine, tokenizer: Tokenizer, items: list[Item], progress: Callable[[], None]
+) -> list[Score]:
+    """Scores of the engine with and without the length given, and of both rivals, per kind."""
+    scores: list[Score] = []
+    for kind in KINDS:
+        own = [item for item in items if item.kind == kind]
+        if not own:
+            continue
+        oracle = [_ask(engine, item, len(tokenizer.encode(item.truth.encode()))) for item in own]
+        progress()
+        unknown = [_ask(engine, item, None) for item in own]
+        progress()
+        scores += [
+            _engine_score(kind, "oracle length", own, oracle),
+            _engine_score(kind, "unknown length", own, unknown),
+            _score(kind, "repeat similar line", own, map(repeat_similar_line, own)),
+            _score(kind, "empty", own, ("" for _ in own)),
+        ]
+    return scores
+
+
+def _ask(engine: Engine, item: Item, length_tokens: int | None) -> Suggestion:
+    request = InfillRequest(
+        text=item.file.text.encode(),
+        hole=item.span,
+        language=item.file.language,
+        max_lines=item.max_lines,
+        length_tokens=length_tokens,
+        budget_ms=_BUDGET_MS,
+    )
+    *_, last = engine.infill(request)
+    assert isinstance(last, Suggestion)
+    return last
+
+
+def _engine_score(kind: Kind, way: str, items: list[Item], answers: list[Suggestion]) -> Score:
+    passes = sum(answer.timings.forward_passes for answer in answers)
+    tokens = sum(answer.timings.filled_tokens for answer in answers)
+    score = _score(kind, way, items, (answer.text for answer in answers))
+    return replace(score, tokens_per_pass=tokens / max(1, passes))
+
+
+def _score(kind: Kind, way: str, items: list[Item], fills: Iterable[str]) -> Score:
+    pairs = [(fill.rstrip(), item.truth.rstrip()) for fill, item in zip(fills, items, strict=True)]
+    return Score(
+        kind,
+        way,
+        len(pairs),
+        exact=mean(fill == truth for fill, truth in pairs),
+        similarity=mean(Levenshtein.normalized_similarity(*pair) for pair in pairs),
+        offered=mean(bool(fill) for fill, _ in pairs),
+    )

@@ -1,0 +1,111 @@
+"""Holes with a known answer, cut from held-out files, and what the cheap rivals put there."""
+
+import random
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from rapidfuzz import fuzz, process
+
+from engine.train.corpus import SourceFile
+from engine.types import Span
+
+Kind = Literal["rest-of-line", "whole-line", "multi-line", "random-span"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_MULTI_LINES = (2, 3, 4)
+_SPAN_CHARACTERS = (4, 60)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A hole and the text that was in it. `start` and `end` count characters of `file.text`."""
+
+    file: SourceFile
+    kind: Kind
+    start: int
+    end: int
+
+    @property
+    def truth(self) -> str:
+        """What was in the hole."""
+        return self.file.text[self.start : self.end]
+
+    @property
+    def span(self) -> Span:
+        """The hole in bytes."""
+        before = len(self.file.text[: self.start].encode())
+        return Span(before, before + len(self.truth.encode()))
+
+    @property
+    def max_lines(self) -> int:
+        """Lines a user would let the server fill here."""
+        return 1 if self.kind in ("rest-of-line", "whole-line") else 10
+
+
+def draw_items(files: list[SourceFile], per_kind: int, seed: int) -> list[Item]:
+    """`per_kind` items of every kind, at most one of each kind per file, languages in rotation."""
+    items: list[Item] = []
+    for kind in KINDS:
+        rng = random.Random(f"{seed} {kind}")
+        found = (_draw(file, kind, rng) for file in _rotated(files, rng))
+        items += [item for item, _ in zip(filter(None, found), range(per_kind), strict=False)]
+    return items
+
+
+def _rotated(files: list[SourceFile], rng: random.Random) -> list[SourceFile]:
+    """Shuffled, one of each language in turn."""
+    shuffled = rng.sample(files, len(files))
+    rank: dict[str, int] = {}
+    order: list[tuple[int, str, SourceFile]] = []
+    for file in shuffled:
+        rank[file.language] = rank.get(file.language, 0) + 1
+        order.append((rank[file.language], file.language, file))
+    return [file for _, _, file in sorted(order, key=lambda entry: entry[:2])]
+
+
+def _draw(file: SourceFile, kind: Kind, rng: random.Random) -> Item | None:
+    if kind == "random-span":
+        length = rng.randint(*_SPAN_CHARACTERS)
+        start = rng.randrange(max(1, len(file.text) - length))
+        item = Item(file, kind, start, min(len(file.text), start + length))
+        return item if item.truth.strip() else None
+    lines = _line_spans(file.text)
+    count = rng.choice(_MULTI_LINES) if kind == "multi-line" else 1
+    if len(lines) < count + 2:
+        return None
+    first = rng.randrange(1, len(lines) - count)
+    start, end = lines[first][0], lines[first + count - 1][1]
+    start += len(file.text[start:end]) - len(file.text[start:end].lstrip())
+    if end - start < 4 or "\n" in file.text[lines[first][0] : start]:
+        return None
+    if kind == "rest-of-line":
+        start = rng.randrange(start + 1, end)
+    return Item(file, kind, start, end)
+
+
+def _line_spans(text: str) -> list[tuple[int, int]]:
+    """Start and end of each line, its line break left out."""
+    spans: list[tuple[int, int]] = []
+    start = 0
+    for line in text.split("\n"):
+        spans.append((start, start + len(line)))
+        start += len(line) + 1
+    return spans
+
+
+def repeat_similar_line(item: Item) -> str:
+    """The rival: what stands where an earlier place of the file looks most like this one.
+
+    Alike means: the line before and what is typed of this line. It is told how many lines the hole
+    has, or how many characters a random span has; a real rival would not know.
+    """
+    before = item.file.text[: item.start].split("\n")
+    typed, earlier = before[-1], before[:-1]
+    if len(earlier) < 2:
+        return ""
+    keys = [f"{earlier[i - 1]}\n{earlier[i][: len(typed)]}" for i in range(1, len(earlier))]
+    best = process.extractOne(f"{earlier[-1]}\n{typed}", keys, scorer=fuzz.ratio)
+    place = best[2] + 1
+    count = item.truth.count("\n") + 1
+    text = "\n".join(earlier[place : place + count])[len(typed) :]
+    return text[: len(item.truth)] if item.kind == "random-span" else text
