@@ -230,7 +230,7 @@ TEXTS = st.text(alphabet="ab \t\n\r\f\x0b\x85\u2028\u2029é漢𝄞", max_size=12
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_the_server_holds_the_text_that_the_editor_holds(

@@ -30,8 +30,11 @@ ROOT = Path(__file__).parents[2]
 
 
 def digest(text: bytes) -> str:
-    """A name for a text that fits into a line of code."""
-    return "h" + hashlib.sha256(text).hexdigest()[:16]
+    """A name for a text that fits into a line of code.
+
+    It ends with z, so that only text that begins with z could be taken for a repetition of it.
+    """
+    return f"h{hashlib.sha256(text).hexdigest()[:16]}z"
 
 
 def _echo(request: InfillRequest) -> Sequence[Draft | Suggestion]:
