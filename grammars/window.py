@@ -10,15 +10,17 @@ import re
 
 REACH = 32 * 1024
 """Most bytes of a window on each side of the hole."""
+NEAR = 8 * 1024
+"""The same where the cut goes through an item: recovery from that grows with the window."""
 
 # An item does not begin with what continues one, nor with a label, nor with a condition of the
 # C preprocessor, which may stand in column 0 anywhere.
 _ITEM = re.compile(
-    rb"(?<=\n)[ \t\r\f]*\n"
+    rb"\n[ \t\r\f]*\n"
     rb"(?![\s)\]}]|(?:else|elif|except|finally|catch)\b|\w+[ \t]*:(?!:)|#[ \t]*(?:if|el|endif))"
 )
 # Where a `}` may close a namespace or class whose body stands in column 0, too.
-_CLOSER = re.compile(rb"(?<=\n\n)(?=\})|(?<=\n\}\n)(?=\})|(?<=\n)(?=\}[^\n]*\bnamespace\b)")
+_CLOSER = re.compile(rb"\n\n(?=\})|\n\}\n(?=\})|\n(?=\}[^\n]*\bnamespace\b)")
 _NAMESPACE = re.compile(rb"^(?:inline[ \t]+)?namespace\b", re.MULTILINE)
 _NAMESPACE_END = re.compile(rb"\}[^\n]*\bnamespace\b")
 _IF, _ENDIF = re.compile(rb"^#[ \t]*if", re.MULTILINE), re.compile(rb"^#[ \t]*endif", re.MULTILINE)
@@ -28,7 +30,7 @@ def window_around(text: bytes, start: int, end: int) -> tuple[int, int]:
     """Bytes to cut, first and last, around a hole of bytes `start` up to `end`.
 
     The item that holds the hole, and its neighbours that close all they open. Where no item starts
-    within REACH, the cut is at a line's start; in a line longer than that, REACH from the hole.
+    within REACH, the cut is at a line's start within NEAR; in a longer line, NEAR from the hole.
     """
     own, first = _starts(text, start)
     return first, _end(text, end, own)
@@ -43,7 +45,8 @@ def _starts(text: bytes, start: int) -> tuple[int, int]:
     if low == 0:
         starts = [0, *starts]
     if not starts:
-        cut = text.find(b"\n", low, start) + 1 or low
+        near = start - NEAR
+        cut = text.find(b"\n", near, start) + 1 or near
         return cut, cut
     own = starts[-1]
     if len(starts) > 1 and _is_balanced(text[starts[-2] : own]):
@@ -55,7 +58,7 @@ def _end(text: bytes, end: int, own: int) -> int:
     high = min(len(text), end + REACH)
     line_end = text.find(b"\n", end, high)
     if line_end < 0:
-        return high
+        return min(high, end + NEAR)
     closers = {found.end() for found in _CLOSER.finditer(text, line_end, high)}
     ends = closers.union(found.end() for found in _ITEM.finditer(text, line_end, high))
     own_end = 0
@@ -67,7 +70,7 @@ def _end(text: bytes, end: int, own: int) -> int:
             return at if _is_balanced(text[own_end:at]) else own_end
         else:
             own_end = at
-    return own_end or text.rfind(b"\n", end, high) + 1
+    return own_end or text.rfind(b"\n", end, end + NEAR) + 1 or end + NEAR
 
 
 def _closes_outside(text: bytes, own: int, at: int) -> bool:

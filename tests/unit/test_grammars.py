@@ -13,7 +13,7 @@ from grammars import Gate, Language, language_for, language_for_path
 from grammars.gate import WHOLE_FILE_BYTES
 from grammars.languages import LANGUAGES
 from grammars.syntax import EditedText
-from grammars.window import REACH, window_around
+from grammars.window import NEAR, window_around
 
 SOURCE = Path(ast.__file__).read_bytes()[:20_000].rpartition(b"\n\n\n")[0] + b"\n"
 PIECES = (
@@ -145,7 +145,7 @@ def test_a_window_is_bounded(line: bytes) -> None:
     text = line * 50_000
     hole = len(text) // 2
     first, last = window_around(text, hole, hole)
-    assert hole - REACH <= first <= hole <= last <= hole + REACH
+    assert hole - NEAR <= first <= hole <= last <= hole + NEAR
 
 
 def test_a_text_too_long_to_parse_whole_is_judged_in_its_window() -> None:

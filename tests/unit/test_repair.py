@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -26,7 +26,7 @@ class Words:
     def detokenize(self, tokens: Sequence[int]) -> bytes:
         return b"".join(self.words[token] for token in tokens)
 
-    def lattice(self, *places: str | list[str], frozen: Sequence[int] = ()) -> Lattice:
+    def lattice(self, *places: str | list[str], frozen: Collection[int] = ()) -> Lattice:
         """Each place a word, or words best first, each half as likely as the one before."""
         choices = [[place] if isinstance(place, str) else place for place in places]
         candidates = [
