@@ -36,7 +36,7 @@ def tree_is_sound(language: Language, text: bytes) -> bool:
 
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.id)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(before=CODE, hole=CODE, after=CODE, fill=CODE)
 def test_every_byte_string_gets_an_answer(
     language: Language, before: bytes, hole: bytes, after: bytes, fill: bytes
@@ -51,7 +51,7 @@ def test_every_byte_string_gets_an_answer(
 
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.id)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(before=CODE, after=CODE, fill=CODE)
 def test_a_sound_buffer_stays_sound(
     language: Language, before: bytes, after: bytes, fill: bytes
@@ -61,7 +61,7 @@ def test_a_sound_buffer_stays_sound(
         assert tree_is_sound(language, before + fill + after)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_what_the_gate_accepts_in_real_python_cpython_accepts(data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(SOURCE)))
@@ -73,7 +73,7 @@ def test_what_the_gate_accepts_in_real_python_cpython_accepts(data: st.DataObjec
         assert is_python(SOURCE[:start] + fill + SOURCE[end:])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_real_code_is_put_back_without_faults(data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(SOURCE)))
