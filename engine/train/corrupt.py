@@ -15,6 +15,8 @@ from engine.tokenizer import EOM, MASK, SPECIALS
 
 _ALL_MASKED = 0.25
 _CLIP = 3.0
+_RIGHT_WEIGHT = 0.1
+"""Of a visible token left right, while others are made wrong: it has to be known for right."""
 
 
 class Noised(NamedTuple):
@@ -49,7 +51,8 @@ def corrupt(
             len(SPECIALS), vocabulary, content_BNC.shape, generator=generator, device=device
         )
         canvas_BNC = torch.where(wrong_BNC, random_BNC, canvas_BNC)
-        weight_BNC = weight_BNC + wrong_BNC
+        right_BNC = ~hidden_BNC & (content_BNC != EOM) & ~wrong_BNC
+        weight_BNC = weight_BNC + wrong_BNC + right_BNC * _RIGHT_WEIGHT
     return Noised(canvas_BNC, weight_BNC * used_BN[..., None])
 
 
