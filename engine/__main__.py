@@ -1,4 +1,4 @@
-"""`python -m engine`, the same as `sfumato engine`: serves one checkpoint to this user's clients."""
+"""`python -m engine`, as `sfumato engine`: serves one checkpoint to this user's clients."""
 
 import argparse
 import logging
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     """
     parser = argparse.ArgumentParser(
         prog="sfumato engine",
-        description="Load a model and serve it to this user's editors. They start it by themselves.",
+        description="Load a model and serve it to this user's editors, which start it.",
     )
     parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, metavar="DIR")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 (default: cpu)")
@@ -52,8 +52,8 @@ def _serve(model: Path, device: str, idle_minutes: float) -> None:
         engine = Engine.load(model, device, usable_cores())
         info = engine.info
         print(
-            f"Sfumato {__version__} serves {info.model} ({info.parameters / 1e6:.1f}M parameters) on "
-            f"{info.device} with {info.threads} threads, until idle for {idle_minutes:g} minutes.",
+            f"Sfumato {__version__} serves {info.model}, {info.parameters / 1e6:.1f}M parameters, on "
+            f"{info.device}, threads: {info.threads}, until idle for {idle_minutes:g} minutes.",
             file=sys.stderr,
         )
         return engine

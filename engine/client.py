@@ -1,9 +1,9 @@
-"""A client's end of the engine: finds the process or starts it, and streams drafts. Free of torch."""
+"""A client's end of the engine: finds the process or starts it, streams drafts. Free of torch."""
 
 import asyncio
 import sys
 import threading
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
@@ -123,7 +123,7 @@ class EngineClient:
 
 
 @contextmanager
-def _engine_errors() -> Iterator[None]:
+def _engine_errors() -> Generator[None, None, None]:
     """Turn what HTTP raises when the other side is gone into our own error."""
     try:
         yield

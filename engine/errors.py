@@ -7,8 +7,8 @@
     ├── RequestTooLong       the hole or the text is larger than the engine accepts
     └── EngineUnreachable    no engine process answers and none could be started
 
-Each message is one sentence: what was found, what was expected, what to do next. Broken user code is
-never an error, it is a fault; being late is not an error, the best checked draft is the answer.
+Each message is one sentence: what was found, what was expected, what to do next. Broken user code
+is never an error, it is a fault; being late is not an error, the best checked draft is the answer.
 """
 
 

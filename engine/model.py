@@ -9,9 +9,9 @@ see each other both ways, all of the prefix and all of the suffix.
 Shape letters: B chunks (1 when serving), N canvases per chunk, C slots, T context tokens, D width,
 H query heads, K key heads, G = H / K, E head size, V vocabulary.
 
-Positions. A context token's position is its index in its own stream. A slot looks at the prefix from
-where it stands, `prefix length + slot`, and at the suffix from the hole's edge, `suffix length`: so
-no key depends on the length of the hole, and no distance betrays it.
+Positions. A context token's position is its index in its own stream. A slot looks at the prefix
+from where it stands, `prefix length + slot`, and at the suffix from the hole's edge, `suffix
+length`: so no key depends on the length of the hole, and no distance betrays it.
 
 Sources: causal context under a bidirectional canvas, DiffusionGemma; two directions with shared
 weights, "Meet in the Middle", arXiv:2303.07295; QK-norm, arXiv:2010.04245; RoPE, arXiv:2104.09864;
@@ -242,7 +242,7 @@ class Block(nn.Module):
 
     def _by_key_head(self, q_BNCHE: Tensor) -> Tensor:
         """Group queries under the key head they share: [B, K, N, C*G, E]."""
-        grouped = q_BNCHE.unflatten(3, (self.kv_heads, -1))
+        grouped = torch.unflatten(q_BNCHE, 3, (self.kv_heads, -1))
         return grouped.permute(0, 3, 1, 2, 4, 5).flatten(3, 4)
 
     def _finish(self, x_XD: Tensor, mixed_XD: Tensor) -> Tensor:
@@ -254,7 +254,7 @@ class Block(nn.Module):
 def _context_scores(q_BKNXE: Tensor, keys_BTKE: Tensor, sight_BN: Tensor) -> Tensor:
     """Scores [B, K, N, X, T] of queries against a stream, -inf beyond what a canvas sees."""
     keys_BKET = keys_BTKE.permute(0, 2, 3, 1)
-    scores = (q_BKNXE.flatten(2, 3) @ keys_BKET).unflatten(2, q_BKNXE.shape[2:4])
+    scores = torch.unflatten(q_BKNXE.flatten(2, 3) @ keys_BKET, 2, q_BKNXE.shape[2:4])
     places_T = torch.arange(keys_BTKE.shape[1], device=keys_BTKE.device)
     hidden_BNT = places_T >= sight_BN[..., None]
     return scores.masked_fill(hidden_BNT[:, None, :, None], float("-inf"))
@@ -262,7 +262,7 @@ def _context_scores(q_BKNXE: Tensor, keys_BTKE: Tensor, sight_BN: Tensor) -> Ten
 
 def _context_mix(weights_BKNXT: Tensor, values_BTKE: Tensor) -> Tensor:
     mixed = weights_BKNXT.flatten(2, 3) @ values_BTKE.transpose(1, 2)
-    return mixed.unflatten(2, weights_BKNXT.shape[2:4])
+    return torch.unflatten(mixed, 2, weights_BKNXT.shape[2:4])
 
 
 def _rotate(x: Tensor, angles: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ def places_to_revoke(
 
 
 def likely_lengths(end_C: Tensor, count: int) -> list[Length]:
-    """The `count` most probable lengths, best first, from each slot's probability of being past the end.
+    """The `count` most probable lengths, best first, from how likely each slot is past the end.
 
     end_C  float32 [C]; slot j ends the hole at length j with probability end_j times that of no
            earlier slot ending it. The whole canvas, C, is the length when no slot does.
@@ -62,8 +62,5 @@ def likely_lengths(end_C: Tensor, count: int) -> list[Length]:
     open_C = torch.cumsum(torch.log1p(-end_C), 0)
     before_C = torch.cat([open_C.new_zeros(1), open_C])
     nats = torch.cat([before_C[:-1] + end_C.log(), open_C[-1:]])
-    best = torch.topk(nats, min(count, len(nats)))
-    return [
-        Length(tokens, value)
-        for tokens, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
-    ]
+    best = torch.topk(nats, min(count, len(nats))).indices
+    return [Length(int(tokens), float(nats[tokens])) for tokens in best]

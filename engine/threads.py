@@ -1,4 +1,4 @@
-"""How many threads torch gets, and how they wait. Free of torch: to be asked before it is imported."""
+"""How many threads torch gets, and how they wait. Free of torch: asked before its import."""
 
 import os
 

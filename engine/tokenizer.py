@@ -130,15 +130,15 @@ def _utf8_runs(text: bytes) -> Iterator[tuple[str, bytes]]:
     """Cut bytes into (valid UTF-8, the bytes after it that are not)."""
     while text:
         try:
-            yield text.decode(), b""
-            return
+            valid, stray, text = text.decode(), b"", b""
         except UnicodeDecodeError as error:
-            yield text[: error.start].decode(), text[error.start : error.end]
+            valid, stray = text[: error.start].decode(), text[error.start : error.end]
             text = text[error.end :]
+        yield valid, stray
 
 
 def _byte_characters() -> list[str]:
-    """The printable character that stands for each byte in a byte-level vocabulary (GPT-2's table)."""
+    """The printable character for each byte in a byte-level vocabulary (GPT-2's table)."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
     characters = {byte: chr(byte) for byte in printable}

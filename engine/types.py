@@ -38,7 +38,7 @@ class InfillRequest:
     hole           the bytes to replace; empty for a plain insertion at the cursor
     language       LSP language identifier, such as "python"; unknown ones are filled unchecked
     max_lines      line breaks the fill may contain, plus one; 1 keeps it on the cursor's line
-    length_tokens  the hole's length when it is known (evaluation), else None: the engine estimates it
+    length_tokens  the hole's length when it is known (evaluation), else None: it is estimated
     budget_ms      time from the call to the final answer; the best checked draft is the answer then
     seed           same request, seed, device and checkpoint: same text
     """
