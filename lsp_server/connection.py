@@ -20,9 +20,17 @@ class Client(Protocol):
     """What is needed of `engine.client.EngineClient`."""
 
     @property
-    def info(self) -> EngineInfo: ...
-    def infill(self, request: InfillRequest) -> AsyncGenerator[Draft | Suggestion, None]: ...
-    async def close(self) -> None: ...
+    def info(self) -> EngineInfo:
+        """Of the handshake."""
+        ...
+
+    def infill(self, request: InfillRequest) -> AsyncGenerator[Draft | Suggestion, None]:
+        """Drafts, then one Suggestion; closing the generator stops the engine."""
+        ...
+
+    async def close(self) -> None:
+        """Hang up."""
+        ...
 
 
 Connect = Callable[[], Awaitable[Client]]

@@ -14,7 +14,7 @@ import sys
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
@@ -56,9 +56,7 @@ class SfumatoServer(LanguageServer):
     """
 
     def __init__(self, connect: Connect, back_off_s: tuple[float, ...] = BACK_OFF_S) -> None:
-        super().__init__(  # pyright: ignore[reportUnknownMemberType]
-            "sfumato", __version__, protocol_cls=Protocol
-        )
+        super().__init__("sfumato", __version__, protocol_cls=Protocol)
         self.session = Session()
         self.settings = Settings()
         self.client_name = ""
@@ -175,13 +173,13 @@ def build_server(connect: Connect, back_off_s: tuple[float, ...] = BACK_OFF_S) -
     feeds and U+2028 too, so incremental edits corrupt such files.
     """
     server = SfumatoServer(connect, back_off_s)
-    builtin: dict[str, object] = server.protocol.fm.builtin_features  # pyright: ignore
+    handlers = cast("dict[str, object]", server.protocol.fm.builtin_features)
     for method in (
         types.TEXT_DOCUMENT_DID_OPEN,
         types.TEXT_DOCUMENT_DID_CHANGE,
         types.TEXT_DOCUMENT_DID_CLOSE,
     ):
-        del builtin[method]
+        del handlers[method]
     server.feature(types.INITIALIZE)(initialize)
     server.feature(types.INITIALIZED)(initialized)
     server.feature(types.TEXT_DOCUMENT_DID_OPEN)(did_open)

@@ -59,7 +59,7 @@ def parse(raw: object, base: Settings) -> tuple[Settings, tuple[str, ...]]:
         return base, ()
     if not isinstance(raw, dict):
         return base, (f"Sfumato's settings should be an object, found {raw!r}.",)
-    found = cast(dict[str, Any], raw)
+    found = cast("dict[str, Any]", raw)
     if "sfumato" in found:
         return parse(found["sfumato"], base)
     good: dict[str, Any] = {}
@@ -94,7 +94,7 @@ def _checked(name: str, value: object) -> object:
 
 
 def _strings(name: str, value: object) -> tuple[str, ...]:
-    items = cast(list[object], value) if isinstance(value, list) else None
+    items = cast("list[object]", value) if isinstance(value, list) else None
     strings = [item for item in items if isinstance(item, str)] if items is not None else None
     if strings is None or strings != items:
         raise ValueError(f"{name} should be a list of strings, found {value!r}.")

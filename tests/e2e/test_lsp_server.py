@@ -240,8 +240,9 @@ def test_the_server_holds_the_text_that_the_editor_holds(
     editor.open(data.draw(TEXTS))
     for _ in range(data.draw(st.integers(1, 8))):
         first, last = sorted(data.draw(st.integers(0, len(editor.buffer))) for _ in "ab")
-        editor.edit(_between_lines(editor.buffer, first), _between_lines(editor.buffer, last), "")
-        editor.edit(editor.cursor, editor.cursor, data.draw(TEXTS))
+        first, last = _nameable(editor.buffer, first), _nameable(editor.buffer, last)
+        editor.edit(first, last, data.draw(TEXTS))
+    editor.cursor = _nameable(editor.buffer, editor.cursor)
     ghost = editor.ghost(invoked=True)
     assert ghost is not None
     held = editor.buffer.replace("\r\n", "\n").replace("\r", "\n")
@@ -261,6 +262,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, FakeE
         yield by_encoding
 
 
-def _between_lines(text: str, index: int) -> int:
+def _nameable(text: str, index: int) -> int:
     """The index, moved off the middle of a \\r\\n, which LSP cannot name."""
-    return index - 1 if text[index - 1 : index + 1] == "\r\n" else index
+    return index - 1 if text[max(0, index - 1) : index + 1] == "\r\n" else index

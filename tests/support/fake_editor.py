@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, Self
 
-Message = dict[str, Any]
+Json = Any
+"""Whatever JSON can hold."""
+Message = dict[str, Json]
 
 LIMIT_S = 60.0
 """Bound of every wait; none is expected to come near it."""
@@ -26,7 +28,7 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 _CODEC = {"utf-8": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}
 
 
-def initialize_params(encoding: str = "utf-16", **options: Any) -> Message:
+def initialize_params(encoding: str = "utf-16", **options: Json) -> Message:
     """Of a plain client that counts in `encoding`; `options` are its initializationOptions.
 
     The deadline is long: a busy machine must not turn an answer into none.
@@ -78,11 +80,11 @@ class FakeEditor:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self._process.kill()
-            self._process.wait(LIMIT_S)
-            return
-        self.close()
+        with self._process:  # closes its pipes
+            if kind is not None:
+                self._process.kill()
+            else:
+                self.close()
 
     @property
     def log(self) -> str:
@@ -154,18 +156,18 @@ class FakeEditor:
         """Withdraw a request; it still gets a reply."""
         self.notify("$/cancelRequest", {"id": number})
 
-    def request(self, method: str, params: Any) -> int:
+    def request(self, method: str, params: Json) -> int:
         """Send a request; returns its number, for `reply`."""
         self._last_id += 1
         self._pending.add(self._last_id)
         self._send({"id": self._last_id, "method": method, "params": params})
         return self._last_id
 
-    def notify(self, method: str, params: Any) -> None:
+    def notify(self, method: str, params: Json) -> None:
         """Send a notification."""
         self._send({"method": method, "params": params})
 
-    def reply(self, number: int) -> Any:
+    def reply(self, number: int) -> Json:
         """The result of a request; an error fails the test."""
         while number not in self._replies:
             self._receive()

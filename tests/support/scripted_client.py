@@ -27,6 +27,7 @@ class ScriptedClient:
 
     requests  all there were
     asked     gets each request when it comes
+    given     gets each word when it is given
     ended     gets True for each stream read to its Suggestion, False for one closed before
     leave     a permit for each step; `run_freely` gives all there are
     """
@@ -36,6 +37,7 @@ class ScriptedClient:
         self.requests: list[InfillRequest] = []
         self.asked: asyncio.Queue[InfillRequest] = asyncio.Queue()
         self.ended: asyncio.Queue[bool] = asyncio.Queue()
+        self.given: asyncio.Queue[Draft | Suggestion] = asyncio.Queue()
         self.leave = asyncio.Semaphore(0)
         self.closed = False
         self._answer = answer
@@ -56,6 +58,7 @@ class ScriptedClient:
                 if isinstance(word, EngineError):
                     raise word
                 complete = isinstance(word, Suggestion)
+                self.given.put_nowait(word)
                 yield word
         finally:
             self.ended.put_nowait(complete)
