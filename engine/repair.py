@@ -12,7 +12,7 @@ import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import pairwise
 from typing import Protocol
 
 from grammars import Fault
@@ -27,7 +27,7 @@ BLAME_PLACES = 2
 _OPENERS = {ord(")"): ord("("), ord("]"): ord("["), ord("}"): ord("{")}
 
 Detokenize = Callable[[Sequence[int]], bytes]
-"""Tokens to text. The text of a sequence is the texts of its tokens, joined."""
+"""Tokens to the text of the hole; one token more never changes what stands before it."""
 
 Path = list[int | None]
 """A token for each place of a lattice; None where it was deleted."""
@@ -113,7 +113,10 @@ class _Search:
     detokenize: Detokenize
 
     def faults(self, path: Path) -> tuple[Fault, ...]:
-        return self.gate.faults(self.detokenize([token for token in path if token is not None]))
+        return self.gate.faults(self._text(path))
+
+    def _text(self, path: Path) -> bytes:
+        return self.detokenize([token for token in path if token is not None])
 
     def best_move(
         self, path: Path, faults: tuple[Fault, ...], deadline: float
@@ -147,20 +150,22 @@ class _Search:
 
     def distances(self, path: Path, fault: Fault) -> list[int]:
         """Of each place from the fault, in places; unmatched brackets count as part of it."""
-        texts = [b"" if token is None else self.detokenize([token]) for token in path]
-        near = _places(texts, fault)
+        heads = [self._text(path[:count]) for count in range(len(path) + 1)]
+        near = _places([len(head) for head in heads[1:]], fault)
         distances = [max(near.start - p, p - near.stop + 1, 0) for p in range(len(path))]
-        for place in _unmatched(texts):
+        for place in _unmatched([more[len(head) :] for head, more in pairwise(heads)]):
             distances[place] = 0
         return distances
 
 
-def _places(texts: list[bytes], fault: Fault) -> range:
-    """The places whose bytes the fault shares; the last one if it lies behind them all."""
-    ends = list(accumulate(map(len, texts)))
-    first = bisect_right(ends, fault.start)
-    last = bisect_left(ends, fault.end)
-    return range(min(first, len(texts) - 1), min(max(first, last), len(texts) - 1) + 1)
+def _places(ends: list[int], fault: Fault) -> range:
+    """The places whose bytes the fault shares, of places that end at these bytes.
+
+    The last place that has bytes if the fault lies behind them all.
+    """
+    last = bisect_left(ends, ends[-1]) if ends else 0
+    first = min(bisect_right(ends, fault.start), last)
+    return range(first, max(first, min(bisect_left(ends, fault.end), last)) + 1)
 
 
 def _unmatched(texts: list[bytes]) -> set[int]:

@@ -106,9 +106,7 @@ def javascript(root: Node, source: bytes, start: int, end: int) -> Iterator[Faul
     """Doubled commas, `const` with no value, `try` alone, reserved words as names, JSX tags."""
     for node in nodes_touching(root, start, end):
         if node.type in _COMMA_LISTS:
-            for one, two in pairwise(c for c in node.children if c.type != "comment"):
-                if two.type == "," and one.type in {",", "(", "{", "<"}:
-                    yield Fault(two.start_byte, two.end_byte, "double comma")
+            yield from _doubled_commas(node)
         elif node.type == "lexical_declaration":
             yield from _valueless_constants(node)
         elif node.type == "try_statement":
@@ -120,6 +118,12 @@ def javascript(root: Node, source: bytes, start: int, end: int) -> Iterator[Faul
                 yield Fault(closing.start_byte, closing.end_byte, "tag")
         elif node.type == "identifier" and source[node.start_byte : node.end_byte] in _RESERVED:
             yield Fault(node.start_byte, node.end_byte, "reserved word")
+
+
+def _doubled_commas(items: Node) -> Iterator[Fault]:
+    for one, two in pairwise(child for child in items.children if child.type != "comment"):
+        if two.type == "," and one.type in {",", "(", "{", "<"}:
+            yield Fault(two.start_byte, two.end_byte, "double comma")
 
 
 def _tag(bracketed: Node) -> bytes | None:

@@ -184,8 +184,8 @@ def test_faults_clipped_to_the_same_place_are_one() -> None:
 )
 def test_a_language_is_found(language_id: str, path: str, name: str) -> None:
     by_id, by_path = language_for(language_id), language_for_path(path)
-    assert by_id and by_path
     assert by_id is by_path
+    assert by_id
     assert by_id.name == name
 
 

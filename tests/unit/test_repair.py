@@ -122,13 +122,13 @@ def test_past_the_deadline_no_move_is_tried() -> None:
 
 
 def test_blame_is_two_places_around_the_fault_and_unmatched_brackets() -> None:
-    class FaultAtNine:
+    class FaultAtJ:
         def faults(self, fill: bytes) -> tuple[Fault, ...]:
-            return (Fault(9, 10, "error"),)
+            return (Fault(fill.index(b"j"), fill.index(b"k"), "error"),)
 
     words = Words()
     lattice = words.lattice("(", *"bcdefghijklmno")
-    assert blame(lattice, FaultAtNine(), words.detokenize) == {0, 7, 8, 9, 10, 11}
+    assert blame(lattice, FaultAtJ(), words.detokenize) == {0, 7, 8, 9, 10, 11}
 
 
 def test_a_fault_behind_the_fill_blames_its_end() -> None:
@@ -139,6 +139,25 @@ def test_a_fault_behind_the_fill_blames_its_end() -> None:
     words = Words()
     lattice = words.lattice(*"abcdefgh")
     assert blame(lattice, FaultBehind(), words.detokenize) == {5, 6, 7}
+
+
+def test_text_before_the_canvas_and_text_cut_off_are_not_places() -> None:
+    class FaultAt:
+        def __init__(self, word: bytes) -> None:
+            self.word = word
+
+        def faults(self, fill: bytes) -> tuple[Fault, ...]:
+            at = fill.find(self.word) if self.word in fill else len(fill)
+            return (Fault(at, at, "error"),)
+
+    words = Words()
+    lattice = words.lattice(*"abcdefgh", "\n", *"ijklmn")
+
+    def first_line(tokens: Sequence[int]) -> bytes:
+        return (b"xyz" + words.detokenize(tokens)).partition(b"\n")[0]
+
+    assert blame(lattice, FaultAt(b"d"), first_line) == {1, 2, 3, 4, 5}
+    assert blame(lattice, FaultAt(b"behind"), first_line) == {5, 6, 7, 8, 9}
 
 
 def test_an_empty_canvas_has_nothing_to_mend() -> None:
