@@ -52,8 +52,8 @@ def _serve(model: Path, device: str, idle_minutes: float) -> None:
         engine = Engine.load(model, device, usable_cores())
         info = engine.info
         print(
-            f"Sfumato {__version__} serves {info.model}, {info.parameters / 1e6:.1f}M parameters, on "
-            f"{info.device}, threads: {info.threads}, until idle for {idle_minutes:g} minutes.",
+            f"Sfumato {__version__} serves {info.model}, {info.parameters / 1e6:.1f}M parameters, "
+            f"on {info.device}, threads: {info.threads}, until idle for {idle_minutes:g} minutes.",
             file=sys.stderr,
         )
         return engine

@@ -207,9 +207,7 @@ def serve(meeting: Rendezvous, load: Callable[[], Infiller], idle_s: float) -> N
     """
     try:
         with meeting.lock().acquire(timeout=LOCK_PATIENCE_S):
-            signal.signal(
-                signal.SIGTERM, lambda _signal, _frame: sys.exit(0)
-            )  # so that `finally` runs
+            signal.signal(signal.SIGTERM, lambda _, __: sys.exit(0))  # so that `finally` runs
             engine = load()
             listener, token = meeting.listen()
             try:
