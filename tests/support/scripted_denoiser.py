@@ -1,0 +1,112 @@
+"""A denoiser that needs no weights: it knows the answer, and errs where its script says.
+
+It keeps its context's tokens as its keys, so what it sees is what the engine's cache gives it: the
+block of a long hole that it is asked for is the one that its prefix has come to.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.device import Placement
+from engine.infill import Engine
+from engine.model import Denoiser, DenoiserConfig, KeysValues, Sight, Stream
+from engine.schedule import Rule
+from engine.tokenizer import EOM, MASK, Tokenizer
+from tests.support.tiny_model import CPU, tiny_checkpoint, tiny_tokenizer
+
+_SURE, _NEARLY, _UNSURE = 20.0, 10.0, 1.0
+
+
+@dataclass(frozen=True)
+class Script:
+    """What a scripted denoiser says, place by place, as token ids.
+
+    answer   at first
+    nearly   what it nearly says in the place of the answer
+    again    once some places of a canvas were masked again
+    order    places it is sure of at each look, among the masked ones from the left; 0 for all
+    """
+
+    answer: Sequence[int]
+    nearly: Sequence[int] = ()
+    again: Sequence[int] = ()
+    order: int = 0
+
+
+class ScriptedDenoiser(Denoiser):
+    """Fills the hole behind `prefix`, whatever its context is otherwise.
+
+    base    context tokens in front of the hole; those behind them are blocks filled before
+    looks   canvases it was shown, each a list of rows
+    """
+
+    def __init__(self, script: Script, vocabulary: int) -> None:
+        super().__init__(DenoiserConfig(vocabulary, 2, 1, 1, 1, hidden=2))
+        self.script = script
+        self.base: int | None = None
+        self.looks: list[list[list[int]]] = []
+
+    def encode(
+        self,
+        tokens_BT: Tensor,
+        directions_B: Tensor,
+        before_B: Tensor | None = None,
+        past: Stream | None = None,
+    ) -> tuple[Tensor, Stream]:
+        """Keep the tokens as keys and values."""
+        del directions_B, before_B, past
+        kept_BTKE = tokens_BT[..., None, None].float().expand(-1, -1, 1, 2)
+        return kept_BTKE[:, :, 0], [KeysValues(kept_BTKE, kept_BTKE)]
+
+    def denoise(
+        self,
+        canvas_BNC: Tensor,
+        before_BN: Tensor,
+        prefix: Stream,
+        suffix: Stream,
+        sight: Sight,
+    ) -> Tensor:
+        """Scores [1, N, C, V]; `logits` passes them on."""
+        del suffix
+        length = int(sight.prefix_BN[0, 0])
+        tokens_T = prefix[0].keys_BTKE[0, :length, 0, 0]
+        assert int(tokens_T[-1]) == int(before_BN[0, 0]), "the token before the canvas is the last"
+        self.base = length if self.base is None else self.base
+        done = length - self.base
+        assert tokens_T[self.base :].tolist() == list(self.script.answer[:done]), "an odd prefix"
+        self.looks.append(canvas_BNC[0].tolist())
+        return torch.stack([self._row(row, done) for row in self.looks[-1]])[None]
+
+    def logits(self, hidden_XD: Tensor) -> Tensor:
+        """What `denoise` gave."""
+        return hidden_XD
+
+    def _row(self, row: list[int], done: int) -> Tensor:
+        """Scores [C, V] for one canvas, `done` tokens into the hole."""
+        masked = [slot for slot, token in enumerate(row) if token == MASK]
+        mending = bool(self.script.again) and len(masked) < sum(token != EOM for token in row)
+        says = self.script.again if mending else self.script.answer
+        sure = masked[: self.script.order] if self.script.order else masked
+        scores_CV = torch.zeros(len(row), self.config.vocabulary)
+        for slot in range(len(row)):
+            place = done + slot
+            if place < len(self.script.nearly):
+                scores_CV[slot, self.script.nearly[place]] = _NEARLY
+            best = says[place] if place < len(says) else EOM
+            kept = slot in sure or slot not in masked
+            scores_CV[slot, best] = _SURE if kept else _UNSURE
+        return scores_CV
+
+
+def scripted_engine(script: Script, placement: Placement = CPU) -> tuple[Engine, ScriptedDenoiser]:
+    """The whole engine around a scripted denoiser."""
+    model = ScriptedDenoiser(script, tiny_tokenizer().size)
+    return Engine(tiny_checkpoint(model), placement, Rule()), model
+
+
+def tokens_of(text: str, tokenizer: Tokenizer | None = None) -> list[int]:
+    """The ids of a text, in the tiny vocabulary."""
+    return (tokenizer or tiny_tokenizer()).encode(text.encode())

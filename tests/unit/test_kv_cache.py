@@ -1,0 +1,154 @@
+"""The cache gives what reading everything again would give, and reads little."""
+
+from collections.abc import Iterable
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from engine.kv_cache import PREFIX, SUFFIX, ContextCache
+from engine.model import Denoiser, Sight, Stream
+from engine.tokenizer import MASK
+from tests.support.tiny_model import tiny_denoiser, tiny_tokenizer
+
+CAPACITY, SLOTS = 64, 4
+MODEL = tiny_denoiser()
+
+Text = list[int]
+Edit = tuple[str, int, list[int]]
+
+TOKENS = st.lists(st.integers(12, tiny_tokenizer().size - 1), max_size=6)
+EDITS = st.tuples(
+    st.sampled_from(["type", "delete", "move", "replace", "other document"]),
+    st.integers(0, 40),
+    TOKENS,
+)
+
+
+class Document:
+    """Tokens with a cursor."""
+
+    def __init__(self, tokens: Text) -> None:
+        self.tokens, self.cursor = tokens, len(tokens) // 2
+
+    def edit(self, kind: str, amount: int, typed: list[int]) -> None:
+        if kind == "type":
+            self.tokens[self.cursor : self.cursor] = typed
+            self.cursor += len(typed)
+        elif kind == "delete":
+            gone = min(amount, self.cursor)
+            del self.tokens[self.cursor - gone : self.cursor]
+            self.cursor -= gone
+        elif kind == "move":
+            self.cursor = min(amount, len(self.tokens))
+        else:
+            place = min(amount, len(self.tokens))
+            self.tokens[place : place + len(typed)] = typed
+            self.cursor = min(self.cursor, len(self.tokens))
+        del self.tokens[40:]
+        self.cursor = min(self.cursor, len(self.tokens))
+
+    @property
+    def prefix(self) -> Text:
+        return [4, *self.tokens[: self.cursor]]
+
+    @property
+    def suffix(self) -> Text:
+        return [4, *reversed(self.tokens[self.cursor :])]
+
+
+def hidden(model: Denoiser, prefix: Stream, suffix: Stream, before: int) -> Tensor:
+    """What a blank canvas makes of two streams."""
+    lengths = (prefix[0].keys_BTKE.shape[1], suffix[0].keys_BTKE.shape[1])
+    sight = Sight(*(torch.tensor([[length]]) for length in lengths))
+    canvas = torch.full((1, 1, SLOTS), MASK)
+    return model.denoise(canvas, torch.tensor([[before]]), prefix, suffix, sight)
+
+
+def uncached(tokens: Text, direction: int) -> Stream:
+    return MODEL.encode(torch.tensor([tokens]), torch.tensor([direction]))[1]
+
+
+def assert_exact(cache: ContextCache, document: Document, done: Iterable[int] = ()) -> None:
+    """What the cache gives is what reading the document anew gives, to rounding."""
+    prefix, suffix = [*document.prefix, *done], document.suffix
+    cached = cache.read(prefix, PREFIX)[0], cache.read(suffix, SUFFIX)[0]
+    fresh = uncached(prefix, PREFIX), uncached(suffix, SUFFIX)
+    for mine, anew in zip(cached, fresh, strict=True):
+        for layer, expected in zip(mine, anew, strict=True):
+            assert layer.keys_BTKE.allclose(expected.keys_BTKE, atol=1e-4)
+            assert layer.values_BTKE.allclose(expected.values_BTKE, atol=1e-4)
+    looked = hidden(MODEL, *cached, prefix[-1])
+    assert looked.allclose(hidden(MODEL, *fresh, prefix[-1]), atol=1e-4)
+
+
+@given(TOKENS, TOKENS, st.lists(EDITS, max_size=12))
+@settings(max_examples=40, deadline=None)
+@torch.inference_mode()
+def test_cached_equals_uncached_after_any_edits(one: Text, two: Text, edits: list[Edit]) -> None:
+    cache = ContextCache(MODEL, CAPACITY)
+    documents = [Document([*one, *two]), Document([*two, *two, *one])]
+    for kind, amount, typed in edits:
+        if kind == "other document":
+            documents.reverse()
+        else:
+            documents[0].edit(kind, amount, typed)
+        assert_exact(cache, documents[0])
+
+
+@given(TOKENS, st.lists(TOKENS, min_size=1, max_size=4))
+@settings(max_examples=10, deadline=None)
+@torch.inference_mode()
+def test_cached_equals_uncached_block_after_block(text: Text, blocks: list[Text]) -> None:
+    cache, document = ContextCache(MODEL, CAPACITY), Document([*text, 20, 21])
+    done: Text = []
+    for block in blocks:
+        done += block
+        assert_exact(cache, document, done)
+    assert_exact(cache, document)  # the next keystroke: the blocks are gone again
+
+
+@torch.inference_mode()
+def test_only_what_is_new_is_encoded() -> None:
+    cache, text = ContextCache(MODEL, CAPACITY), [4, *range(20, 50)]
+    assert cache.read(text, PREFIX)[1] == 31
+    assert cache.read(text, PREFIX)[1] == 0
+    assert cache.read([*text, 60], PREFIX)[1] == 1
+    assert cache.read([*text[:-1], 61, 62], PREFIX)[1] == 2
+    assert cache.read(text[:20], PREFIX)[1] == 0
+
+
+@torch.inference_mode()
+def test_an_edit_far_away_leaves_what_is_read_before_it() -> None:
+    cache, text = ContextCache(MODEL, CAPACITY), [4, *range(20, 50)]
+    cache.read(text, SUFFIX)
+    assert cache.read([*text[:25], 99, *text[25:]], SUFFIX)[1] == 7
+
+
+@torch.inference_mode()
+def test_going_back_and_forth_between_documents_costs_nothing() -> None:
+    cache = ContextCache(MODEL, CAPACITY)
+    documents = [[4, *range(start, start + 20)] for start in (20, 60, 100)]
+    for text in documents:
+        cache.read(text, PREFIX)
+        cache.read(text, SUFFIX)
+    fresh = [cache.read(text, way)[1] for text in documents for way in (PREFIX, SUFFIX)]
+    assert fresh == [0] * 6
+
+
+@torch.inference_mode()
+def test_a_prefix_is_never_taken_for_a_suffix() -> None:
+    cache, text = ContextCache(MODEL, CAPACITY), [4, *range(20, 30)]
+    cache.read(text, PREFIX)
+    assert cache.read(text, SUFFIX)[1] == 11
+
+
+@torch.inference_mode()
+def test_documents_long_untouched_are_forgotten() -> None:
+    cache = ContextCache(MODEL, CAPACITY)
+    first = [4, *range(20, 30)]
+    cache.read(first, PREFIX)
+    for start in range(40, 140, 10):
+        cache.read([4, *range(start, start + 10)], PREFIX)
+    assert cache.read(first, PREFIX)[1] == 11

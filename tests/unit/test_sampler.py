@@ -1,0 +1,178 @@
+"""The loop: what it must never do, whatever the denoiser says."""
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from engine.canvas import Canvas
+from engine.sampler import Limits, Look, denoise
+from engine.schedule import Rule
+from engine.tokenizer import EOM, MASK
+
+CPU = torch.device("cpu")
+VOCABULARY, SLOTS = 20, 6
+SPECIALS = torch.arange(VOCABULARY) < 3
+RULES = st.builds(
+    Rule,
+    confident=st.floats(0, 1.1),
+    doubtful=st.floats(0, 1.1),
+    remask_limit=st.integers(0, 3),
+    temperature=st.sampled_from([0.0, 1.0]),
+)
+LENGTHS = st.lists(st.integers(0, SLOTS), min_size=1, max_size=3)
+
+
+def fickle(seed: int, sharpness: float = 5.0) -> Look:
+    """A denoiser that thinks something else at every look."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def look(tokens_NC: Tensor) -> Tensor:
+        return sharpness * torch.randn((*tokens_NC.shape, VOCABULARY), generator=generator)
+
+    return look
+
+
+def scripted(*looks: list[list[float]]) -> Look:
+    """At each look, per slot, how probable token 10 is; all other tokens share the rest but 11."""
+    script = iter(looks)
+
+    def look(tokens_NC: Tensor) -> Tensor:
+        (chances,) = next(script)
+        logits_CV = torch.full((SLOTS, VOCABULARY), -20.0)
+        for slot, chance in enumerate(chances):
+            logits_CV[slot, 10] = torch.tensor(chance).log()
+            logits_CV[slot, 11] = torch.tensor(1 - chance).log()
+        return logits_CV.expand(len(tokens_NC), -1, -1)
+
+    return look
+
+
+def noise(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@given(st.integers(0, 2**32), LENGTHS, RULES)
+def test_known_places_never_change_and_every_masked_one_is_filled(
+    seed: int, lengths: list[int], rule: Rule
+) -> None:
+    canvas = Canvas.blank(lengths, SLOTS, CPU)
+    known_NC = canvas.known_NC.clone()
+    for state in denoise(fickle(seed), canvas, rule, Limits(SPECIALS), noise()):
+        assert torch.equal(state.known_NC, known_NC)
+        assert (state.tokens_NC[known_NC] == EOM).all()
+        assert torch.equal(state.tokens_NC == MASK, state.masked_NC)
+    assert not canvas.masked_NC.any()
+    assert (canvas.tokens_NC[~known_NC] >= 3).all()
+
+
+@given(st.integers(0, 2**32), LENGTHS, RULES)
+def test_each_place_is_revoked_a_bounded_number_of_times(
+    seed: int, lengths: list[int], rule: Rule
+) -> None:
+    canvas = Canvas.blank(lengths, SLOTS, CPU)
+    limits = Limits(SPECIALS, passes=10_000)
+    passes = sum(1 for _ in denoise(fickle(seed), canvas, rule, limits, noise()))
+    assert int(canvas.revoked_NC.max()) <= rule.remask_limit
+    assert passes <= max(lengths) * (1 + rule.remask_limit)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 3), RULES)
+def test_the_last_pass_allowed_fills_everything(seed: int, passes: int, rule: Rule) -> None:
+    canvas = Canvas.blank([SLOTS], SLOTS, CPU)
+    limits = Limits(SPECIALS, passes=passes)
+    assert sum(1 for _ in denoise(fickle(seed, 0.1), canvas, rule, limits, noise())) <= passes
+    assert not canvas.masked_NC.any()
+
+
+def test_past_the_deadline_one_pass_fills_everything() -> None:
+    canvas = Canvas.blank([2, SLOTS], SLOTS, CPU)
+    limits = Limits(SPECIALS, deadline=0.0)
+    assert len(list(denoise(fickle(0, 0.0), canvas, Rule(confident=1.1), limits, noise()))) == 1
+    assert not canvas.masked_NC.any()
+
+
+@given(st.integers(0, 2**32), RULES)
+def test_forbidden_and_banned_tokens_are_never_written(seed: int, rule: Rule) -> None:
+    forbidden_V = SPECIALS | (torch.arange(VOCABULARY) % 2 == 0)
+    banned = [(slot, token) for slot in range(SLOTS) for token in range(5 + slot, 18, 2)]
+    canvas = Canvas.blank([SLOTS, 3], SLOTS, CPU)
+    for state in denoise(fickle(seed), canvas, rule, Limits(forbidden_V, banned), noise()):
+        written = ~state.known_NC & ~state.masked_NC
+        assert not forbidden_V[state.tokens_NC[written]].any()
+        for slot, token in banned:
+            assert (state.tokens_NC[:, slot] != token).all()
+
+
+def test_the_generator_yields_after_each_look() -> None:
+    looks = [[[0.95, 0.6, 0.7, 0.6, 0.6, 0.6]], [[0.95, 0.6, 0.95, 0.7, 0.95, 0.95]], [[0.99] * 6]]
+    canvas = Canvas.blank([SLOTS], SLOTS, CPU)
+    steps = denoise(scripted(*looks), canvas, Rule(), Limits(SPECIALS), noise())
+    masked = [state.masked_NC[0].nonzero().flatten().tolist() for state in steps]
+    assert masked == [[1, 2, 3, 4, 5], [1, 3], []]
+
+
+def test_a_caller_that_stops_pulling_stops_the_looks() -> None:
+    looks = 0
+
+    def look(tokens_NC: Tensor) -> Tensor:
+        nonlocal looks
+        looks += 1
+        return torch.zeros((*tokens_NC.shape, VOCABULARY))
+
+    canvas = Canvas.blank([SLOTS], SLOTS, CPU)
+    steps = denoise(look, canvas, Rule(), Limits(SPECIALS), noise())
+    next(steps)
+    next(steps)
+    steps.close()
+    assert looks == 2
+
+
+def test_a_token_that_has_become_unlikely_is_taken_back_once() -> None:
+    doubts = [0.01, *[0.6] * 5]
+    looks = [[[0.95, *[0.6] * 5]], *[[doubts]] * 12]
+    canvas = Canvas.blank([SLOTS], SLOTS, CPU)
+    first = [
+        state.tokens_NC[0, 0].item()
+        for state in denoise(scripted(*looks), canvas, Rule(), Limits(SPECIALS), noise())
+    ]
+    assert first[:2] == [10, MASK]
+    assert first[-1] == 11
+    assert canvas.revoked_NC[0].tolist() == [1, 0, 0, 0, 0, 0]
+
+
+def test_a_canvas_with_nothing_masked_is_not_looked_at() -> None:
+    canvas = Canvas.blank([0], SLOTS, CPU)
+    assert list(denoise(scripted(), canvas, Rule(), Limits(SPECIALS), noise())) == []
+
+
+@given(st.integers(0, 2**32))
+def test_the_same_seed_draws_the_same_tokens(seed: int) -> None:
+    drawn: list[list[int]] = []
+    for _ in range(2):
+        canvas = Canvas.blank([SLOTS], SLOTS, CPU)
+        rule = Rule(temperature=1.0)
+        list(denoise(fickle(1, 1.0), canvas, rule, Limits(SPECIALS), noise(seed)))
+        drawn.append(canvas.tokens_NC[0].tolist())
+    assert drawn[0] == drawn[1]
+
+
+def test_with_temperature_seeds_differ_and_without_they_do_not() -> None:
+    def texts(temperature: float) -> set[tuple[int, ...]]:
+        found: set[tuple[int, ...]] = set()
+        for seed in range(5):
+            canvas = Canvas.blank([SLOTS], SLOTS, CPU)
+            rule = Rule(temperature=temperature)
+            list(denoise(fickle(1, 1.0), canvas, rule, Limits(SPECIALS), noise(seed)))
+            found.add(tuple(canvas.tokens_NC[0].tolist()))
+        return found
+
+    assert len(texts(1.0)) > 1
+    assert len(texts(0.0)) == 1
+
+
+def test_places_that_are_filled_say_how_sure_the_denoiser_was() -> None:
+    canvas = Canvas.blank([SLOTS], SLOTS, CPU)
+    list(denoise(scripted([[0.75] * 6]), canvas, Rule(), Limits(SPECIALS, passes=1), noise()))
+    assert canvas.nats_NC.exp().allclose(torch.full((1, SLOTS), 0.75), atol=1e-4)
+    assert canvas.candidates_NCA[0, :, :2].tolist() == [[10, 11]] * SLOTS

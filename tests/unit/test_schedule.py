@@ -1,0 +1,87 @@
+"""When to unmask, when to revoke, how long a hole is."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from engine.schedule import Rule, likely_lengths, places_to_revoke, places_to_unmask
+
+SHARES = st.integers(0, 8).map(lambda eighths: eighths / 8)
+"""Few different values, so that equals are common."""
+
+
+@st.composite
+def canvases(draw: st.DrawFn) -> tuple[Tensor, Tensor]:
+    """Confidence [N, C] and which places are masked."""
+    rows, slots = draw(st.integers(1, 3)), draw(st.integers(1, 8))
+    numbers = draw(st.lists(SHARES, min_size=rows * slots, max_size=rows * slots))
+    masked = draw(st.lists(st.booleans(), min_size=rows * slots, max_size=rows * slots))
+    return torch.tensor(numbers).view(rows, slots), torch.tensor(masked).view(rows, slots)
+
+
+@given(canvases(), SHARES)
+def test_every_row_with_a_mask_has_a_place_unmasked(
+    canvas: tuple[Tensor, Tensor], confident: float
+) -> None:
+    confidence_NC, masked_NC = canvas
+    chosen_NC = places_to_unmask(confidence_NC, masked_NC, confident)
+    assert not (chosen_NC & ~masked_NC).any()
+    assert torch.equal(chosen_NC.any(1), masked_NC.any(1))
+
+
+@given(canvases(), SHARES)
+def test_what_is_unmasked_is_sure_or_the_leftmost_of_the_surest(
+    canvas: tuple[Tensor, Tensor], confident: float
+) -> None:
+    confidence_NC, masked_NC = canvas
+    chosen_NC = places_to_unmask(confidence_NC, masked_NC, confident)
+    for confidence, masked, chosen in zip(
+        confidence_NC.tolist(), masked_NC.tolist(), chosen_NC.tolist(), strict=True
+    ):
+        sure = {i for i, open_ in enumerate(masked) if open_ and confidence[i] >= confident}
+        surest = max(
+            (i for i, open_ in enumerate(masked) if open_),
+            key=lambda i: (confidence[i], -i),
+            default=None,
+        )
+        assert {i for i, yes in enumerate(chosen) if yes} == (sure or {surest} - {None})
+
+
+def test_only_doubtful_places_with_a_change_left_are_revoked() -> None:
+    rule = Rule(doubtful=0.1, remask_limit=2)
+    current = torch.tensor([[0.05, 0.05, 0.05, 0.05, 0.1, 0.9]])
+    filled = torch.tensor([[True, False, True, True, True, True]])
+    revoked = torch.tensor([[0, 0, 1, 2, 0, 0]])
+    found = places_to_revoke(current, filled, revoked, rule)
+    assert found.tolist() == [[True, False, True, False, False, False]]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_lengths_are_a_probability_distribution_best_first(ends: list[float]) -> None:
+    lengths = likely_lengths(torch.tensor(ends), len(ends) + 1)
+    assert sorted(length.tokens for length in lengths) == list(range(len(ends) + 1))
+    assert sum(math.exp(length.nats) for length in lengths) == pytest.approx(1, abs=1e-3)
+    assert all(a.nats >= b.nats for a, b in zip(lengths, lengths[1:], strict=False))
+
+
+@given(st.integers(0, 15))
+def test_the_first_slot_past_the_end_says_the_length(length: int) -> None:
+    ends = torch.full((16,), 0.01)
+    ends[length:] = 0.99
+    best, *_ = likely_lengths(ends, 3)
+    assert best.tokens == length
+    assert math.exp(best.nats) == pytest.approx(0.99 * 0.99**length)
+
+
+def test_a_canvas_that_no_slot_ends_is_full() -> None:
+    best, *_ = likely_lengths(torch.zeros(16), 3)
+    assert best.tokens == 16
+    assert best.nats == pytest.approx(0, abs=1e-3)
+
+
+def test_no_more_lengths_are_given_than_there_are() -> None:
+    assert len(likely_lengths(torch.tensor([0.5]), 3)) == 2
