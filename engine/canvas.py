@@ -56,6 +56,21 @@ class Canvas:
         """Slots that were unmasked: neither known nor masked."""
         return ~(self.known_NC | self.masked_NC)
 
+    def seed(self, index: int, tokens: Sequence[int]) -> None:
+        """Fill a row, masked so far, with a guess of as many tokens as the row is long."""
+        length = self.length(index)
+        if len(tokens) != length:
+            raise ValueError(f"{len(tokens)} tokens for a row of {length}")
+        self.tokens_NC[index, :length] = torch.tensor(tokens, device=self.tokens_NC.device)
+        self.masked_NC[index] = False
+
+    def judge(self, log_probs_NCV: Tensor) -> None:
+        """Note, for every filled slot, what a denoiser that did not see its token thinks of it."""
+        own_NC1 = log_probs_NCV.gather(2, self.tokens_NC[..., None])
+        best = log_probs_NCV.topk(ALTERNATIVES, dim=2)
+        self.nats_NC = torch.where(self.filled_NC, own_NC1[..., 0], 0.0)
+        self.candidates_NCA, self.candidate_nats_NCA = best.indices, best.values
+
     def unmask(self, chosen_NC: Tensor, proposal_NC: Tensor, log_probs_NCV: Tensor) -> None:
         """Fill the chosen slots with their proposals; known slots must not be among them."""
         own_NC1 = log_probs_NCV.gather(2, proposal_NC[..., None])

@@ -16,9 +16,10 @@ from engine.canvas import Canvas
 from engine.device import Placement, place
 from engine.errors import RequestTooLong
 from engine.kv_cache import PREFIX, SUFFIX, ContextCache
+from engine.lookup import look_up
 from engine.model import Sight, Stream
-from engine.sampler import Limits, Look, denoise
-from engine.schedule import Length, Rule, likely_lengths
+from engine.sampler import Limits, Look, denoise, judge
+from engine.schedule import Length, Rule, length_nats, likely_lengths
 from engine.segments import prefix_tokens, suffix_tokens
 from engine.settle import Fill, Settled, Settler
 from engine.tokenizer import MASK
@@ -29,10 +30,10 @@ from grammars import Gate, language_for
 MAX_TEXT_BYTES = 16 * 2**20
 MASK_GLYPH = "\u2591"
 
-_BLOCK = 16
-"""Canvas slots; a longer hole is filled block after block."""
-_MAX_BLOCKS = 6
-_CANDIDATES = 3
+_BLOCK, _LONG_BLOCK = 16, 32
+"""Canvas slots, and those of a canvas that has to hold a long guess. A hole that is longer than its
+canvas is filled block after block."""
+_MAX_TOKENS = 96
 _SUFFIX_PART = 4
 """One part in so many of the context a model was trained on goes to the suffix."""
 _SYNTAX_PART = 0.15
@@ -64,7 +65,7 @@ class Engine:
         self._tokenizer = found.tokenizer
         self._model = found.model.to(placement.device, placement.dtype)
         self._suffix_limit = found.context_tokens // _SUFFIX_PART
-        self._prefix_limit = found.context_tokens - self._suffix_limit - _BLOCK * _MAX_BLOCKS
+        self._prefix_limit = found.context_tokens - self._suffix_limit - _MAX_TOKENS
         self._cache = ContextCache(self._model, found.context_tokens)
         size = self._model.config.vocabulary
         self._vocabulary = Vocabulary(found.tokenizer, size, placement.device)
@@ -113,30 +114,32 @@ class Engine:
             deadline=clock.began_s + request.budget_ms / 1000 * (1 - _SYNTAX_PART),
         )
         done: list[int] = []
+        guesses = self._guesses(request)
         while True:
             look = self._look(prefix + done, suffix, clock)
             began = time.monotonic()
-            lengths = self._lengths(look, request, len(done), clock)
-            canvas = Canvas.blank([length.tokens for length in lengths], _BLOCK, self._device)
+            canvas, lengths = self._open_canvas(look, request, guesses, len(done), clock)
             for _ in denoise(look, canvas, self.rule, limits, noise):
                 clock.passes += 1
                 clock.denoise_s += time.monotonic() - began
                 yield self._draft(done, canvas, clock)
                 began = time.monotonic()
+            judge(look, canvas, limits)
+            clock.passes += 1
+            clock.denoise_s += time.monotonic() - began
             fills = _ranked(done, canvas, lengths, look)
+            full = fills[0].canvas.length(0) == canvas.tokens_NC.shape[1]
             done = fills[0].tokens
-            if len(done) % _BLOCK or self._complete(request, done, fills[0], limits.deadline):
+            if not full or self._complete(request, done, limits.deadline):
                 return fills
+            guesses = []
 
-    def _complete(
-        self, request: InfillRequest, tokens: list[int], best: Fill, deadline: float
-    ) -> bool:
-        """Is a fill whose last block is full, or empty, to end here?"""
+    def _complete(self, request: InfillRequest, tokens: list[int], deadline: float) -> bool:
+        """Is a fill whose last block is full to end here?"""
         lines = self._tokenizer.decode(tokens).count(b"\n") + 1
         return (
-            best.canvas.length(0) == 0
-            or len(tokens) == request.length_tokens
-            or len(tokens) >= _BLOCK * _MAX_BLOCKS
+            len(tokens) == request.length_tokens
+            or len(tokens) >= _MAX_TOKENS
             or lines > request.max_lines
             or time.monotonic() >= deadline
         )
@@ -164,18 +167,42 @@ class Engine:
 
         return look
 
-    def _lengths(
-        self, look: Look, request: InfillRequest, done: int, clock: _Clock
-    ) -> list[Length]:
-        """Candidate lengths of the next block: the given one, or the likely ones after one pass."""
+    def _guesses(self, request: InfillRequest) -> list[list[int]]:
+        """Fills looked up in the text, as tokens; only for holes within a line, which repeat most."""
+        if request.max_lines > 1:
+            return []
+        fills = look_up(request.text, request.hole, self.rule.guesses)
+        guesses = [self._tokenizer.encode(fill.encode()) for fill in fills]
+        given = request.length_tokens
+        return [g for g in guesses if len(g) < _LONG_BLOCK and given in (None, len(g))]
+
+    def _open_canvas(
+        self,
+        look: Look,
+        request: InfillRequest,
+        guesses: list[list[int]],
+        done: int,
+        clock: _Clock,
+    ) -> tuple[Canvas, list[Length]]:
+        """Rows of noise in the likely lengths, then rows of guesses, and how likely each length is.
+
+        The lengths come from one pass over a blank canvas, unless the request gives the length.
+        """
+        slots = _LONG_BLOCK if any(len(guess) >= _BLOCK for guess in guesses) else _BLOCK
         if request.length_tokens is not None:
-            return [Length(min(_BLOCK, request.length_tokens - done), 0.0)]
-        began = time.monotonic()
-        blank_NC = torch.full((1, _BLOCK), MASK, device=self._device)
-        end_C = self._vocabulary.end_probability(look(blank_NC)[0], request.max_lines)
-        clock.passes += 1
-        clock.denoise_s += time.monotonic() - began
-        return likely_lengths(end_C, _CANDIDATES)
+            given = Length(min(slots, request.length_tokens - done), 0.0)
+            lengths = [given, *(given for _ in guesses)]
+        else:
+            blank_NC = torch.full((1, slots), MASK, device=self._device)
+            end_C = self._vocabulary.end_probability(look(blank_NC)[0], request.max_lines)
+            clock.passes += 1
+            nats = length_nats(end_C)
+            lengths = likely_lengths(nats, self.rule.lengths)
+            lengths += [Length(len(guess), float(nats[len(guess)])) for guess in guesses]
+        canvas = Canvas.blank([length.tokens for length in lengths], slots, self._device)
+        for row, guess in enumerate(guesses, len(lengths) - len(guesses)):
+            canvas.seed(row, guess)
+        return canvas, lengths
 
     def _draft(self, done: list[int], canvas: Canvas, clock: _Clock) -> Draft:
         """The row of the likeliest length, as far as it has come."""

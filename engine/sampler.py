@@ -1,6 +1,6 @@
 """The loop: look at the canvas, propose, unmask what is sure, revoke what has become doubtful.
 
-It alone calls a denoiser while a hole is filled. What varies comes in as values: the rule, the
+It alone fills a canvas with a denoiser. What varies comes in as values: the rule, the
 tokens that must not be used, the time. It yields after every forward pass, so a caller that wants no
 more stops pulling.
 """
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from engine.canvas import Canvas
 from engine.schedule import Rule, places_to_revoke, places_to_unmask
+from engine.tokenizer import MASK
 
 
 class Look(Protocol):
@@ -67,6 +68,23 @@ def denoise(
         yield canvas
         if last:
             return
+
+
+def judge(look: Look, canvas: Canvas, limits: Limits) -> None:
+    """Weigh every filled slot by what the denoiser expects there, in one pass.
+
+    Two copies of each row, one with its even and one with its odd slots masked: each token is judged
+    by the half it is not in. Rows that were denoised and rows that were guessed compare fairly so.
+    """
+    slots_C = torch.arange(canvas.tokens_NC.shape[1], device=canvas.tokens_NC.device)
+    even_C = slots_C % 2 == 0
+    filled_NC = canvas.filled_NC
+    copies = [
+        canvas.tokens_NC.masked_fill(filled_NC & hidden_C, MASK) for hidden_C in (even_C, ~even_C)
+    ]
+    first_NCV, second_NCV = _allowed(look(torch.cat(copies)), limits).chunk(2)
+    logits_NCV = torch.where(even_C[:, None], first_NCV, second_NCV)
+    canvas.judge(torch.log_softmax(logits_NCV, -1))
 
 
 def _allowed(logits_NCV: Tensor, limits: Limits) -> Tensor:

@@ -14,12 +14,16 @@ class Rule:
     doubtful       mask a filled place again when its token has become less probable than this
     remask_limit   how often one place may be revoked, so that the loop ends
     temperature    0 takes the best token; above, Gumbel noise of that scale is added to the logits
+    lengths        rows that start from noise, one for each likely length
+    guesses        rows at most that start from a fill looked up in the text
     """
 
     confident: float = 0.9
     doubtful: float = 0.05
     remask_limit: int = 1
     temperature: float = 0.0
+    lengths: int = 3
+    guesses: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +56,22 @@ def places_to_revoke(
     return filled_NC & (current_NC < rule.doubtful) & (revoked_NC < rule.remask_limit)
 
 
-def likely_lengths(end_C: Tensor, count: int) -> list[Length]:
-    """The `count` most probable lengths, best first, from how likely each slot is past the end.
+def length_nats(end_C: Tensor) -> Tensor:
+    """Log-probability, nats, of every length 0..C: float32 [C + 1].
 
-    end_C  float32 [C]; slot j ends the hole at length j with probability end_j times that of no
-           earlier slot ending it. The whole canvas, C, is the length when no slot does.
+    end_C  float32 [C], each slot's probability of being past the end. A hole has length j when slot
+           j is past the end and no slot before it is, and length C when no slot is.
     """
     end_C = end_C.clamp(1e-6, 1 - 1e-6)
     open_C = torch.cumsum(torch.log1p(-end_C), 0)
     before_C = torch.cat([open_C.new_zeros(1), open_C])
-    nats = torch.cat([before_C[:-1] + end_C.log(), open_C[-1:]])
-    best = torch.topk(nats, min(count, len(nats))).indices
-    return [Length(int(tokens), float(nats[tokens])) for tokens in best]
+    return torch.cat([before_C[:-1] + end_C.log(), open_C[-1:]])
+
+
+def likely_lengths(nats: Tensor, count: int) -> list[Length]:
+    """The `count` most probable of the lengths 0..C, best first. `nats` as `length_nats` gives."""
+    best = torch.topk(nats, min(count, len(nats)))
+    return [
+        Length(tokens, value)
+        for tokens, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    ]

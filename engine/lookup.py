@@ -1,0 +1,69 @@
+"""Guesses looked up in the text itself: code repeats, and a repeat need not be denoised from nothing.
+
+The hole's surroundings are compared with those of every other line; what stands at the places most
+alike is offered as a filled row of the canvas, beside the rows that start from noise, and wins only
+where the denoiser finds it likelier. In autoregressive decoding this is prompt lookup.
+"""
+
+from dataclasses import dataclass
+
+from rapidfuzz import fuzz, process
+
+from engine.types import Span
+
+_REACH_LINES = 2000
+_SHORTLIST = 12
+_ALIKE = 55.0
+"""Least similarity of the surroundings, 0 to 100."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A line, what comes before and after it, and what it would put into the hole."""
+
+    key: str
+    below: str
+    fill: str
+
+
+def look_up(text: bytes, hole: Span, count: int) -> list[str]:
+    """Up to `count` fills for a hole within one line, from the most similar place on.
+
+    text  valid UTF-8
+    """
+    above = text[: hole.start].decode().split("\n")
+    below = text[hole.end :].decode().split("\n")
+    typed, rest = above.pop(), below.pop(0)
+    key = f"{_last_filled(above)}\n{typed}"
+    next_line = next((line for line in below if line.strip()), "")
+    places = _places(above[-_REACH_LINES:], typed, rest) + _places(
+        below[:_REACH_LINES], typed, rest
+    )
+    keys = [place.key for place in places]
+    found = process.extract(key, keys, scorer=fuzz.ratio, limit=_SHORTLIST, score_cutoff=_ALIKE)
+    ranked = sorted(
+        ((score + fuzz.ratio(next_line, places[i].below) / 2, i) for _, score, i in found),
+        key=lambda entry: (-entry[0], entry[1]),
+    )
+    fills = dict.fromkeys(places[i].fill for _, i in ranked)
+    return list(fills)[:count]
+
+
+def _last_filled(lines: list[str]) -> str:
+    return next((line for line in reversed(lines) if line.strip()), "")
+
+
+def _places(lines: list[str], typed: str, rest: str) -> list[_Place]:
+    """The lines that begin with what is typed and end with what follows the hole."""
+    start, end = typed.lstrip(), rest.strip()
+    filled = [line for line in lines if line.strip()]
+    places: list[_Place] = []
+    for index in range(1, len(filled)):
+        line = filled[index].strip()
+        if line.startswith(start) and line.endswith(end) and len(line) > len(start) + len(end):
+            indent = filled[index][: len(filled[index]) - len(filled[index].lstrip())]
+            head = indent if not start else indent + start
+            fill = line[len(start) : len(line) - len(end)]
+            below = filled[index + 1] if index + 1 < len(filled) else ""
+            places.append(_Place(f"{filled[index - 1]}\n{head}", below, fill))
+    return places
