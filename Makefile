@@ -1,0 +1,32 @@
+PYTHON := $(firstword $(shell command -v python3.11 python3.12 python3))
+VENV := .venv
+READY := $(VENV)/.ready
+
+# OpenMP threads that wait asleep: engine/threads.py says why.
+export OMP_WAIT_POLICY := passive
+export GOMP_SPINCOUNT := 0
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
+
+setup: $(READY) ## install everything into .venv
+
+run: $(READY) ## fill the holes of the example files, drawn step by step
+	$(VENV)/bin/sfumato fill --watch examples/*
+
+test: $(READY) ## run all tests
+	$(VENV)/bin/pytest
+
+lint: $(READY) ## check style and types
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/pyright --pythonpath $(VENV)/bin/python
+
+$(READY): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "No Python was found; install Python 3.11 or newer." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing; on Debian: apt install python3-venv" >&2; exit 1; }
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]'
+	touch $@
