@@ -10,7 +10,7 @@ export GOMP_SPINCOUNT := 0
 .PHONY: help setup run test lint
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s%s\n", $$1, $$2 }' Makefile
 
 setup: $(READY) ## install everything into .venv
 
