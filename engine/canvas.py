@@ -112,7 +112,8 @@ class Canvas:
     def lattice(self) -> Lattice:
         """The first row as `engine.repair` wants it. All its slots must be filled or known."""
         length = self.length(0)
-        tokens = self.candidates_NCA[0, :length].tolist()
-        nats = self.candidate_nats_NCA[0, :length].tolist()
+        chosen: list[int] = self.tokens_NC[0, :length].tolist()
+        tokens: list[list[int]] = self.candidates_NCA[0, :length].tolist()
+        nats: list[list[float]] = self.candidate_nats_NCA[0, :length].tolist()
         pairs = [list(zip(t, n, strict=True)) for t, n in zip(tokens, nats, strict=True)]
-        return Lattice(self.tokens_NC[0, :length].tolist(), pairs, set())
+        return Lattice(chosen, pairs, frozen=set())

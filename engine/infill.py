@@ -168,7 +168,7 @@ class Engine:
         return look
 
     def _guesses(self, request: InfillRequest) -> list[list[int]]:
-        """Fills looked up in the text, as tokens; only for holes within a line, which repeat most."""
+        """Fills looked up in the text, as tokens; only for holes within a line: lines repeat."""
         if request.max_lines > 1:
             return []
         fills = look_up(request.text, request.hole, self.rule.guesses)
@@ -207,8 +207,8 @@ class Engine:
     def _draft(self, done: list[int], canvas: Canvas, clock: _Clock) -> Draft:
         """The row of the likeliest length, as far as it has come."""
         length = canvas.length(0)
-        masked = canvas.masked_NC[0, :length].tolist()
-        tokens = canvas.tokens_NC[0, :length].tolist()
+        masked: list[bool] = canvas.masked_NC[0, :length].tolist()
+        tokens: list[int] = canvas.tokens_NC[0, :length].tolist()
         glyph = MASK_GLYPH.encode()
         runs = [
             glyph if hidden else self._tokenizer.token_bytes[token]

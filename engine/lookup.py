@@ -1,4 +1,4 @@
-"""Guesses looked up in the text itself: code repeats, and a repeat need not be denoised from nothing.
+"""Guesses looked up in the text itself: code repeats, and a repeat need not start from noise.
 
 The hole's surroundings are compared with those of every other line; what stands at the places most
 alike is offered as a filled row of the canvas, beside the rows that start from noise, and wins only
@@ -36,9 +36,8 @@ def look_up(text: bytes, hole: Span, count: int) -> list[str]:
     typed, rest = above.pop(), below.pop(0)
     key = f"{_last_filled(above)}\n{typed}"
     next_line = next((line for line in below if line.strip()), "")
-    places = _places(above[-_REACH_LINES:], typed, rest) + _places(
-        below[:_REACH_LINES], typed, rest
-    )
+    near = (above[-_REACH_LINES:], below[:_REACH_LINES])
+    places = [place for lines in near for place in _places(lines, typed, rest)]
     keys = [place.key for place in places]
     found = process.extract(key, keys, scorer=fuzz.ratio, limit=_SHORTLIST, score_cutoff=_ALIKE)
     ranked = sorted(

@@ -1,8 +1,8 @@
 """The loop: look at the canvas, propose, unmask what is sure, revoke what has become doubtful.
 
 It alone fills a canvas with a denoiser. What varies comes in as values: the rule, the
-tokens that must not be used, the time. It yields after every forward pass, so a caller that wants no
-more stops pulling.
+tokens that must not be used, the time. It yields after every forward pass, so a caller that wants
+no more stops pulling.
 """
 
 import time
@@ -73,8 +73,8 @@ def denoise(
 def judge(look: Look, canvas: Canvas, limits: Limits) -> None:
     """Weigh every filled slot by what the denoiser expects there, in one pass.
 
-    Two copies of each row, one with its even and one with its odd slots masked: each token is judged
-    by the half it is not in. Rows that were denoised and rows that were guessed compare fairly so.
+    Two copies of each row, one with its even and one with its odd slots masked: each token is
+    judged by the half it is not in. Denoised rows and guessed ones compare fairly so.
     """
     slots_C = torch.arange(canvas.tokens_NC.shape[1], device=canvas.tokens_NC.device)
     even_C = slots_C % 2 == 0

@@ -71,7 +71,6 @@ def length_nats(end_C: Tensor) -> Tensor:
 def likely_lengths(nats: Tensor, count: int) -> list[Length]:
     """The `count` most probable of the lengths 0..C, best first. `nats` as `length_nats` gives."""
     best = torch.topk(nats, min(count, len(nats)))
-    return [
-        Length(tokens, value)
-        for tokens, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
-    ]
+    tokens: list[int] = best.indices.tolist()
+    values: list[float] = best.values.tolist()
+    return [Length(*pair) for pair in zip(tokens, values, strict=True)]

@@ -24,7 +24,7 @@ from engine.train.corpus import SourceFile, source_files
 from engine.train.curve import draw_curve
 from engine.train.data import BatchShape
 from engine.train.evaluate import Score, evaluate
-from engine.train.items import draw_items
+from engine.train.items import KINDS, draw_items
 from engine.train.loop import MIX, Report, Run, RunSettings, validation_loss
 from engine.train.pack import pack, pack_files
 
@@ -169,9 +169,9 @@ def _eval(options: argparse.Namespace) -> None:
     items = draw_items(files, options.items, options.seed)
     loss = _held_out_loss(options, files)
     with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("evaluating", total=8)
+        task = progress.add_task("evaluating", total=3 * len(KINDS))
         scores = evaluate(engine, tokenizer, items, lambda: progress.advance(task))
-    Console().print(_table(scores))
+    Console(width=max(100, Console().width)).print(_table(scores))
     print(f"{engine.info.model}: canvas loss {loss or float('nan'):.3f} nats per token")
     if options.json:
         facts = {

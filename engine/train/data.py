@@ -49,7 +49,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class BatchShape:
-    """chunks B, tokens T per chunk, slots: canvas slots N * C per chunk, sizes: the C to draw from."""
+    """chunks B, tokens T per chunk, canvas slots N * C per chunk, and the sizes C to draw from."""
 
     chunks: int
     tokens: int
@@ -68,7 +68,8 @@ def batches(
     names = sorted(usable)
     share = np.array([weights.get(name, 1.0) for name in names])
     while True:
-        picked = [names[i] for i in rng.choice(len(names), shape.chunks, p=share / share.sum())]
+        drawn: list[int] = rng.choice(len(names), shape.chunks, p=share / share.sum()).tolist()
+        picked = [names[i] for i in drawn]
         size = int(rng.choice(shape.sizes))
         rows = [_draw_chunk(usable[name], shape.tokens, rng) for name in picked]
         holes = [_holes(row, size, shape.slots // size, rng) for row in rows]

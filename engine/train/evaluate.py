@@ -37,7 +37,12 @@ class Score:
 def evaluate(
     engine: Engine, tokenizer: Tokenizer, items: list[Item], progress: Callable[[], None]
 ) -> list[Score]:
-    """Scores of the engine with and without the length given, and of both rivals, per kind."""
+    """Scores, per kind of hole, of the engine and of both rivals.
+
+    The engine is asked three times: with the length given (the oracle's), without it, and without
+    both it and the guesses looked up in the text: that is the model alone.
+    """
+    alone = replace(engine.rule, guesses=0)
     scores: list[Score] = []
     for kind in KINDS:
         own = [item for item in items if item.kind == kind]
@@ -47,9 +52,14 @@ def evaluate(
         progress()
         unknown = [_ask(engine, item, None) for item in own]
         progress()
+        usual, engine.rule = engine.rule, alone
+        unaided = [_ask(engine, item, None) for item in own]
+        engine.rule = usual
+        progress()
         scores += [
             _engine_score(kind, "oracle length", own, oracle),
             _engine_score(kind, "unknown length", own, unknown),
+            _engine_score(kind, "the same, no lookup", own, unaided),
             _score(kind, "repeat similar line", own, map(repeat_similar_line, own)),
             _score(kind, "empty", own, ("" for _ in own)),
         ]

@@ -9,7 +9,6 @@ A run is a folder:
 """
 
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -112,7 +111,7 @@ class Run:
         self._trunk = compiled
 
     def train(self, report: Callable[[Report], None], report_seconds: float = 10.0) -> None:
-        """Step until the budget is spent, then export. Reports come about every `report_seconds`."""
+        """Step until the budget is spent, then export. Reports come every `report_seconds`."""
         packed = load_packed(self.folder / "packed")
         source = batches(packed["train"], self.settings.mix, self.settings.shape, self.draw)
         self._warm_up(packed["train"])
@@ -153,7 +152,7 @@ class Run:
         fresh = self.folder / "state.pt.new"
         try:
             torch.save(state, fresh)
-            os.replace(fresh, self.folder / "state.pt")
+            fresh.replace(self.folder / "state.pt")
             self.export(self.folder / "checkpoint")
         except (OSError, RuntimeError) as error:
             fresh.unlink(missing_ok=True)
@@ -215,8 +214,8 @@ class Run:
             )
             if state["config"] != asdict(self.model.config):
                 raise EngineError(
-                    f"{self.folder} holds a run of another shape ({state['config']}): resume it with"
-                    " the same options or choose another folder"
+                    f"{self.folder} holds a run of another shape ({state['config']}): resume it"
+                    " with the same options or choose another folder"
                 )
             self.model.load_state_dict(state["model"])
             self.optimizers.load_state_dict(state["optimizers"])

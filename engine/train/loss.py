@@ -1,7 +1,7 @@
 """The training objective: fill the canvases, and read on in both directions.
 
-One pass over a batch encodes each chunk as a prefix stream and as a suffix stream, then denoises all
-its canvases, each seeing the streams only outside its own hole.
+One pass over a batch encodes each chunk as a prefix stream and as a suffix stream, then denoises
+all its canvases, each seeing the streams only outside its own hole.
 """
 
 from collections.abc import Callable

@@ -69,7 +69,7 @@ def pack_files(
 
 
 def load_packed(folder: Path) -> dict[str, dict[str, NDArray[np.uint16]]]:
-    """Memory-mapped tokens by split and language. Raises CorpusError for a folder that is not one."""
+    """Memory-mapped tokens by split and language. Raises CorpusError for any other folder."""
     try:
         facts = json.loads((folder / "packed.json").read_text())
         splits: dict[str, dict[str, NDArray[np.uint16]]] = {"train": {}, "valid": {}}

@@ -1,4 +1,4 @@
-"""Cuts a file into holes: every byte of it belongs to exactly one tile, and each tile is a hole once.
+"""Cuts a file into holes: every byte belongs to one tile, and each tile is a hole once.
 
 Tiles follow what a user's cursor leaves open: the rest of a line, a line, several lines, what is
 inside a pair of brackets, a word or two, any run of characters. Edges are chosen on characters
