@@ -194,9 +194,9 @@ class Engine:
             lengths = [given, *(given for _ in guesses)]
         else:
             blank_NC = torch.full((1, slots), MASK, device=self._device)
-            end_C = self._vocabulary.end_probability(look(blank_NC)[0], request.max_lines)
+            ends = self._vocabulary.ends(look(blank_NC)[0], request.max_lines)
             clock.passes += 1
-            nats = length_nats(end_C)
+            nats = length_nats(*ends)
             lengths = likely_lengths(nats, self.rule.lengths)
             lengths += [Length(len(guess), float(nats[len(guess)])) for guess in guesses]
         canvas = Canvas.blank([length.tokens for length in lengths], slots, self._device)

@@ -1,5 +1,6 @@
 """When to unmask, when to revoke, how long a hole is: arithmetic on probabilities, no model."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -56,16 +57,19 @@ def places_to_revoke(
     return filled_NC & (current_NC < rule.doubtful) & (revoked_NC < rule.remask_limit)
 
 
-def length_nats(end_C: Tensor) -> Tensor:
+def length_nats(past_C: Tensor, break_C: Tensor) -> Tensor:
     """Log-probability, nats, of every length 0..C: float32 [C + 1].
 
-    end_C  float32 [C], each slot's probability of being past the end. A hole has length j when slot
-           j is past the end and no slot before it is, and length C when no slot is.
+    past_C   float32 [C], each slot's probability of being past the end of the hole: the
+             distribution function of the length, up to the model's inconsistency
+    break_C  float32 [C], each slot's probability of ending the fill by what it says, such as a line
+             break where one line is wanted; given that the slot is not past the end
     """
-    end_C = end_C.clamp(1e-6, 1 - 1e-6)
-    open_C = torch.cumsum(torch.log1p(-end_C), 0)
-    before_C = torch.cat([open_C.new_zeros(1), open_C])
-    return torch.cat([before_C[:-1] + end_C.log(), open_C[-1:]])
+    broken_C = 1 - torch.cumprod(1 - break_C, 0)
+    ended_C = (past_C + (1 - past_C) * broken_C).cummax(0).values.clamp(0, 1)
+    zero, one = ended_C.new_zeros(1), ended_C.new_ones(1)
+    chance = torch.diff(torch.cat([zero, ended_C, one]))
+    return (chance + 1e-4).log() - math.log1p(1e-4 * len(chance))
 
 
 def likely_lengths(nats: Tensor, count: int) -> list[Length]:

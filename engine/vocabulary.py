@@ -25,13 +25,11 @@ class Vocabulary:
         """bool [V], what a fill of so many lines must not hold."""
         return self.specials_V | self.line_breaks_V if max_lines == 1 else self.specials_V
 
-    def end_probability(self, logits_CV: Tensor, max_lines: int) -> Tensor:
-        """float32 [C], how likely each slot is past the end of the hole.
-
-        Where a fill is one line, a line break ends it as `<eom>` does.
-        """
-        ends_V = torch.zeros_like(self.specials_V)
-        ends_V[EOM] = True
-        if max_lines == 1:
-            ends_V |= self.line_breaks_V
-        return torch.softmax(logits_CV, -1)[:, ends_V].sum(-1)
+    def ends(self, logits_CV: Tensor, max_lines: int) -> tuple[Tensor, Tensor]:
+        """Of each slot, float32 [C]: is it past the end, and if not, does it break the only line?"""
+        probability_CV = torch.softmax(logits_CV, -1)
+        past_C = probability_CV[:, EOM]
+        if max_lines > 1:
+            return past_C, torch.zeros_like(past_C)
+        breaks_C = probability_CV[:, self.line_breaks_V].sum(-1)
+        return past_C, (breaks_C / (1 - past_C).clamp(min=1e-6)).clamp(max=1)

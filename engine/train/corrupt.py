@@ -1,9 +1,9 @@
 """Noise: which slots of a canvas are hidden, which are made wrong, and what each is worth.
 
 Noise times are drawn in antithetic pairs (t, 1 - t) from a bell over (0, 1), with a fixed share at
-1: decoding begins there. A canvas keeps at least one hidden slot. Weights are the clipped 1/t of
-the masked-diffusion bound (clip: GIDD, arXiv:2503.04482). All hidden `<eom>` slots of one canvas weigh
-as much as one token together (DreamOn, arXiv:2602.01326).
+1: decoding begins there. A canvas keeps at least one hidden slot. Weights are the clipped 1/t
+of the masked-diffusion bound (clip: GIDD, arXiv:2503.04482). All hidden `<eom>` slots of one canvas
+weigh as much as one token together (DreamOn, arXiv:2602.01326).
 """
 
 from typing import NamedTuple

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.device import Placement
 from engine.infill import Engine
 from engine.model import Denoiser, DenoiserConfig, KeysValues, Sight, Stream
 from engine.schedule import Rule
-from engine.tokenizer import EOM, MASK, Tokenizer
+from engine.tokenizer import EOM, MASK
 from tests.support.tiny_model import CPU, tiny_checkpoint, tiny_tokenizer
 
 _SURE, _NEARLY, _UNSURE = 20.0, 10.0, 1.0
@@ -26,7 +25,7 @@ class Script:
 
     answer   at first
     nearly   what it nearly says in the place of the answer
-    again    once some places of a canvas were masked again
+    again    once some places of a finished canvas were masked again; not together with `order`
     order    places it is sure of at each look, among the masked ones from the left; 0 for all
     """
 
@@ -77,36 +76,37 @@ class ScriptedDenoiser(Denoiser):
         self.base = length if self.base is None else self.base
         done = length - self.base
         assert tokens_T[self.base :].tolist() == list(self.script.answer[:done]), "an odd prefix"
-        self.looks.append(canvas_BNC[0].tolist())
-        return torch.stack([self._row(row, done) for row in self.looks[-1]])[None]
+        rows: list[list[int]] = canvas_BNC[0].tolist()
+        self.looks.append(rows)
+        # a finished canvas is weighed as two copies with half of it masked, mended as one row
+        mended = len(rows) == 1 and any(token not in (MASK, EOM) for token in rows[0])
+        says = self.script.again if self.script.again and mended else self.script.answer
+        return torch.stack([self._row(row, says, done) for row in rows])[None]
 
     def logits(self, hidden_XD: Tensor) -> Tensor:
         """What `denoise` gave."""
         return hidden_XD
 
-    def _row(self, row: list[int], done: int) -> Tensor:
+    def _row(self, row: list[int], says: Sequence[int], done: int) -> Tensor:
         """Scores [C, V] for one canvas, `done` tokens into the hole."""
         masked = [slot for slot, token in enumerate(row) if token == MASK]
-        mending = bool(self.script.again) and len(masked) < sum(token != EOM for token in row)
-        says = self.script.again if mending else self.script.answer
-        sure = masked[: self.script.order] if self.script.order else masked
+        unsure = set(masked[self.script.order :]) if self.script.order else set[int]()
         scores_CV = torch.zeros(len(row), self.config.vocabulary)
         for slot in range(len(row)):
             place = done + slot
             if place < len(self.script.nearly):
                 scores_CV[slot, self.script.nearly[place]] = _NEARLY
             best = says[place] if place < len(says) else EOM
-            kept = slot in sure or slot not in masked
-            scores_CV[slot, best] = _SURE if kept else _UNSURE
+            scores_CV[slot, best] = _UNSURE if slot in unsure else _SURE
         return scores_CV
 
 
-def scripted_engine(script: Script, placement: Placement = CPU) -> tuple[Engine, ScriptedDenoiser]:
-    """The whole engine around a scripted denoiser."""
+def scripted_engine(script: Script, rule: Rule | None = None) -> tuple[Engine, ScriptedDenoiser]:
+    """The whole engine around a scripted denoiser; by default nothing is looked up in the text."""
     model = ScriptedDenoiser(script, tiny_tokenizer().size)
-    return Engine(tiny_checkpoint(model), placement, Rule()), model
+    return Engine(tiny_checkpoint(model), CPU, rule or Rule(guesses=0)), model
 
 
-def tokens_of(text: str, tokenizer: Tokenizer | None = None) -> list[int]:
+def tokens_of(text: str) -> list[int]:
     """The ids of a text, in the tiny vocabulary."""
-    return (tokenizer or tiny_tokenizer()).encode(text.encode())
+    return tiny_tokenizer().encode(text.encode())
