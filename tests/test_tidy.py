@@ -91,7 +91,7 @@ def listed_files(text: str) -> set[str]:
     found: set[str] = set()
     for block in re.findall(r"^```text\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         folders: list[tuple[int, str]] = []
-        for indent, name in re.findall(r"^( *)([\w.]\S*)  +\S", block, re.MULTILINE):
+        for indent, name in re.findall(r"^( *)([\w.]\S*)(?:  .*)?$", block, re.MULTILINE):
             while folders and folders[-1][0] >= len(indent):
                 folders.pop()
             path = (folders[-1][1] if folders else "") + name
