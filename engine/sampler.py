@@ -33,13 +33,11 @@ class Limits:
     forbidden_V  bool, tokens that may stand nowhere
     banned       (slot, token) pairs that may not be chosen again
     deadline     seconds of `time.monotonic`; the pass that ends after it fills every masked place
-    passes       forward passes at most; the last one fills every masked place
     """
 
     forbidden_V: Tensor
     banned: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     deadline: float = float("inf")
-    passes: int = 64
 
 
 def denoise(
@@ -47,23 +45,23 @@ def denoise(
 ) -> Iterator[Canvas]:
     """Fill every masked place of every row; yields the canvas (the same object) after each pass.
 
-    At least one place per row and pass is unmasked, and each is revoked at most
-    `rule.remask_limit` times, so the loop ends.
+    It ends after `rule.passes` at the latest: the last pass fills what is masked, and so does the
+    first one that ends past the deadline.
     """
-    for count in range(1, limits.passes + 1):
+    for left in range(rule.passes, 0, -1):
         if not canvas.masked_NC.any():
             return
         logits_NCV = _allowed(look(canvas.tokens_NC), limits)
         log_probs_NCV = torch.log_softmax(logits_NCV, -1)
         proposal_NC = _propose(logits_NCV, rule.temperature, noise)
         probability_NC = log_probs_NCV.gather(2, proposal_NC[..., None])[..., 0].exp()
-        last = count == limits.passes or time.monotonic() >= limits.deadline
-        revoked_NC = _revocable(canvas, log_probs_NCV, rule) if count > 1 and not last else None
-        chosen_NC = canvas.masked_NC
-        if not last:
-            chosen_NC = places_to_unmask(probability_NC, canvas.masked_NC, rule.confident)
+        last = left == 1 or time.monotonic() >= limits.deadline
+        revoked_NC = _revocable(canvas, log_probs_NCV, rule)
+        chosen_NC = places_to_unmask(
+            probability_NC, canvas.masked_NC, rule.confident, 1 if last else left
+        )
         canvas.unmask(chosen_NC, proposal_NC, log_probs_NCV)
-        if revoked_NC is not None:
+        if not last:
             canvas.revoke(revoked_NC)
         yield canvas
         if last:

@@ -13,7 +13,8 @@ class Rule:
 
     confident      unmask every place whose best token is at least this probable
     doubtful       mask a filled place again when its token has become less probable than this
-    remask_limit   how often one place may be revoked, so that the loop ends
+    remask_limit   how often one place may be revoked
+    passes         forward passes at most, in which a canvas is to be full
     temperature    0 takes the best token; above, Gumbel noise of that scale is added to the logits
     lengths        rows that start from noise, one for each likely length
     guesses        rows at most that start from a fill looked up in the text
@@ -22,6 +23,7 @@ class Rule:
     confident: float = 0.9
     doubtful: float = 0.05
     remask_limit: int = 1
+    passes: int = 10
     temperature: float = 0.0
     lengths: int = 3
     guesses: int = 2
@@ -35,16 +37,19 @@ class Length:
     nats: float
 
 
-def places_to_unmask(confidence_NC: Tensor, masked_NC: Tensor, confident: float) -> Tensor:
-    """bool [N, C]: the sure places, and in each row with masks at least the surest one.
+def places_to_unmask(
+    confidence_NC: Tensor, masked_NC: Tensor, confident: float, passes_left: int
+) -> Tensor:
+    """bool [N, C]: the sure places, and in each row with masks at least the surest few.
 
+    So many of them that every row is filled when `passes_left`, this one counted, have passed.
     Among equals the leftmost comes first, so that a seed gives the same text twice.
     """
     open_NC = confidence_NC.masked_fill(~masked_NC, -1.0)
-    best_N1 = open_NC.argmax(1, keepdim=True)
-    chosen_NC = open_NC >= confident
-    chosen_NC = chosen_NC | torch.zeros_like(masked_NC).scatter(1, best_N1, True)
-    return chosen_NC & masked_NC
+    order_NC = torch.argsort(open_NC, dim=1, descending=True, stable=True)
+    rank_NC = torch.argsort(order_NC, dim=1)
+    least_N1 = (masked_NC.sum(1, keepdim=True) / passes_left).ceil()
+    return masked_NC & ((open_NC >= confident) | (rank_NC < least_N1))
 
 
 def places_to_revoke(

@@ -6,7 +6,7 @@ nothing rather than a guess.
 
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -88,7 +88,7 @@ class Settler:
         def detokenize(tokens: Sequence[int]) -> bytes:
             return self._text([*fill.before, *tokens])
 
-        canvas = fill.canvas
+        canvas, rule = fill.canvas, replace(self.rule, passes=_PASSES)
         for round_index in range(_ROUNDS + 1):
             lattice = canvas.lattice()
             mended = climb(
@@ -100,9 +100,9 @@ class Settler:
                 return None
             places = blame(lattice, gate, detokenize)
             banned = [(place, lattice.tokens[place]) for place in places]
-            limits = Limits(self.forbidden_V, banned, self.deadline, _PASSES)
+            limits = Limits(self.forbidden_V, banned, self.deadline)
             canvas = canvas.remasked(places)
-            for _ in denoise(fill.look, canvas, self.rule, limits, self.noise):
+            for _ in denoise(fill.look, canvas, rule, limits, self.noise):
                 yield canvas
         return None
 

@@ -26,7 +26,7 @@ class Vocabulary:
         return self.specials_V | self.line_breaks_V if max_lines == 1 else self.specials_V
 
     def ends(self, logits_CV: Tensor, max_lines: int) -> tuple[Tensor, Tensor]:
-        """Of each slot, float32 [C]: is it past the end, and if not, does it break the only line?"""
+        """Of each slot, float32 [C]: is it past the end; if not, does it break the only line?"""
         probability_CV = torch.softmax(logits_CV, -1)
         past_C = probability_CV[:, EOM]
         if max_lines > 1:
