@@ -25,7 +25,7 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def model(folder: Path) -> Path:
-    """A checkpoint folder that a scripted engine serves already, as if a first command started it."""
+    """A checkpoint folder that a scripted engine serves already, as if a command had started it."""
     write_script(folder / "model", Script(answer="name"))
     asyncio.run(_start(folder / "model"))
     return folder / "model"

@@ -246,7 +246,7 @@ print("connected,", heard or "hung up on", end="")
 
 @pytest.mark.asyncio
 async def test_an_engine_of_another_version_is_refused(folder: Path) -> None:
-    with pytest.raises(EngineUnreachable, match="version 0.0.0-old"):
+    with pytest.raises(EngineUnreachable, match=r"version 0\.0\.0-old"):
         await connect(folder, Script(version="0.0.0-old"))
 
 
@@ -313,7 +313,7 @@ async def test_over_tcp_only_who_knows_the_token_is_let_in(
 ) -> None:
     write_script(folder / "model", Script(transport="tcp"))
     over_tcp = replace(rendezvous(folder / "model"), transport="tcp")
-    monkeypatch.setattr("engine.client.rendezvous", lambda _: over_tcp)  # pyright: ignore
+    monkeypatch.setattr("engine.client.rendezvous", lambda _: over_tcp)
     client = await connect(folder)
     assert isinstance((await answer(client, hole()))[-1], Suggestion)
     assert stat.S_IMODE(over_tcp.token_path.stat().st_mode) == 0o600

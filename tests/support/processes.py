@@ -3,7 +3,7 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ LIMIT_S = 30.0
 
 
 @contextmanager
-def corner(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def corner(monkeypatch: pytest.MonkeyPatch) -> Generator[Path, None, None]:
     """An empty folder whose `run` is this user's runtime folder. Short: a socket goes in there."""
     with tempfile.TemporaryDirectory(prefix="sf") as name:
         folder = Path(name)
@@ -32,7 +32,7 @@ def corner(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def end_processes(folder: Path) -> None:
     """Kill the engines that serve a model in this folder."""
     for process in psutil.process_iter(["cmdline"]):
-        arguments: list[str] = process.info["cmdline"] or []  # pyright: ignore
+        arguments: list[str] = process.info["cmdline"] or []
         if any(argument.startswith(f"{folder}/") for argument in arguments):
             process.kill()
             process.wait(LIMIT_S)
