@@ -25,7 +25,8 @@ class Script:
 
     answer   at first
     nearly   what it nearly says in the place of the answer
-    again    once some places of a finished canvas were masked again; not together with `order`
+    again    once some places of a finished canvas were masked again; wants the length to be given,
+             and no `order`
     order    places it is sure of at each look, among the masked ones from the left; 0 for all
     """
 
@@ -47,6 +48,7 @@ class ScriptedDenoiser(Denoiser):
         self.script = script
         self.base: int | None = None
         self.looks: list[list[list[int]]] = []
+        self._seen: set[int] = set()
 
     def encode(
         self,
@@ -78,8 +80,9 @@ class ScriptedDenoiser(Denoiser):
         assert tokens_T[self.base :].tolist() == list(self.script.answer[:done]), "an odd prefix"
         rows: list[list[int]] = canvas_BNC[0].tolist()
         self.looks.append(rows)
-        # a finished canvas is weighed as two copies with half of it masked, mended as one row
-        mended = len(rows) == 1 and any(token not in (MASK, EOM) for token in rows[0])
+        # with the length given, one row is a block's first look or a mending; more rows weigh it
+        mended = len(rows) == 1 and done in self._seen
+        self._seen.add(done)
         says = self.script.again if self.script.again and mended else self.script.answer
         return torch.stack([self._row(row, says, done) for row in rows])[None]
 

@@ -91,3 +91,22 @@ def test_the_lattice_holds_the_hole_and_not_what_is_behind_it() -> None:
 def test_the_mean_is_over_the_hole() -> None:
     assert filled([11, 12]).mean_nats(0) == pytest.approx(math.log(0.5))
     assert Canvas.blank([0], 4, CPU).mean_nats(0) == 0
+
+
+def test_a_guess_fills_its_row_and_may_be_taken_back() -> None:
+    canvas = Canvas.blank([2, 2], 4, CPU)
+    canvas.seed(1, [11, 12])
+    assert canvas.tokens_NC.tolist() == [[MASK, MASK, EOM, EOM], [11, 12, EOM, EOM]]
+    assert canvas.filled_NC.tolist() == [[False] * 4, [True, True, False, False]]
+    with pytest.raises(ValueError, match="3 tokens for a row of 2"):
+        canvas.seed(0, [11, 12, 13])
+
+
+def test_judging_weighs_what_is_filled_and_writes_no_token() -> None:
+    canvas = filled([11, 12])
+    canvas.judge(log_probs([[11, 15, 11, 11, 11, 11]]))
+    assert canvas.tokens_NC[0].tolist() == [11, 12, EOM, EOM, EOM, EOM]
+    assert canvas.nats_NC[0].tolist() == pytest.approx(
+        [math.log(0.5), math.log(0.5 / 19), 0, 0, 0, 0]
+    )
+    assert canvas.lattice().candidates[1][0][0] == 15

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from engine.canvas import Canvas
-from engine.sampler import Limits, Look, denoise
+from engine.sampler import Limits, Look, denoise, judge
 from engine.schedule import Rule
 from engine.tokenizer import EOM, MASK
 
@@ -176,3 +176,24 @@ def test_places_that_are_filled_say_how_sure_the_denoiser_was() -> None:
     list(denoise(scripted([[0.75] * 6]), canvas, Rule(), Limits(SPECIALS, passes=1), noise()))
     assert canvas.nats_NC.exp().allclose(torch.full((1, SLOTS), 0.75), atol=1e-4)
     assert canvas.candidates_NCA[0, :, :2].tolist() == [[10, 11]] * SLOTS
+
+
+@given(st.lists(st.integers(0, SLOTS), min_size=1, max_size=3))
+def test_a_token_is_judged_by_who_does_not_see_it(lengths: list[int]) -> None:
+    canvas = Canvas.blank(lengths, SLOTS, CPU)
+    for row, length in enumerate(lengths):
+        canvas.seed(row, list(range(10, 10 + length)))
+    shown: list[list[list[int]]] = []
+
+    def look(tokens_NC: Tensor) -> Tensor:
+        """Sure of token 10 + slot where that is masked, of token 3 where it is seen."""
+        shown.append(tokens_NC.tolist())
+        honest_V = torch.arange(VOCABULARY) == torch.arange(10, 10 + SLOTS)[:, None]
+        seen_V = torch.arange(VOCABULARY) == 3
+        return 20.0 * torch.where((tokens_NC == MASK)[..., None], honest_V, seen_V)
+
+    tokens_NC = canvas.tokens_NC.clone()
+    judge(look, canvas, Limits(SPECIALS))
+    assert len(shown) == 1
+    assert torch.equal(canvas.tokens_NC, tokens_NC)
+    assert (canvas.nats_NC > -1e-3).all()

@@ -1,6 +1,7 @@
 """When to unmask, when to revoke, how long a hole is."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -8,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from engine.schedule import Rule, likely_lengths, places_to_revoke, places_to_unmask
+from engine.schedule import (
+    Length,
+    Rule,
+    length_nats,
+    likely_lengths,
+    places_to_revoke,
+    places_to_unmask,
+)
 
 SHARES = st.integers(0, 8).map(lambda eighths: eighths / 8)
 """Few different values, so that equals are common."""
@@ -60,28 +68,44 @@ def test_only_doubtful_places_with_a_change_left_are_revoked() -> None:
     assert found.tolist() == [[True, False, True, False, False, False]]
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
-def test_lengths_are_a_probability_distribution_best_first(ends: list[float]) -> None:
-    lengths = likely_lengths(torch.tensor(ends), len(ends) + 1)
+def lengths_of(past: list[float], breaks: list[float] | None = None) -> list[Length]:
+    """All lengths, best first."""
+    break_C = torch.tensor(breaks or [0.0] * len(past))
+    return likely_lengths(length_nats(torch.tensor(past), break_C), len(past) + 1)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=20))
+def test_lengths_are_a_probability_distribution_best_first(
+    ends: list[tuple[float, float]],
+) -> None:
+    past, breaks = zip(*ends, strict=True)
+    lengths = lengths_of(list(past), list(breaks))
     assert sorted(length.tokens for length in lengths) == list(range(len(ends) + 1))
     assert sum(math.exp(length.nats) for length in lengths) == pytest.approx(1, abs=1e-3)
-    assert all(a.nats >= b.nats for a, b in zip(lengths, lengths[1:], strict=False))
+    assert all(better.nats >= worse.nats for better, worse in pairwise(lengths))
 
 
 @given(st.integers(0, 15))
 def test_the_first_slot_past_the_end_says_the_length(length: int) -> None:
-    ends = torch.full((16,), 0.01)
-    ends[length:] = 0.99
-    best, *_ = likely_lengths(ends, 3)
+    best, *_ = lengths_of([0.0] * length + [0.99] * (16 - length))
     assert best.tokens == length
-    assert math.exp(best.nats) == pytest.approx(0.99 * 0.99**length)
+    assert math.exp(best.nats) == pytest.approx(0.99, abs=0.01)
+
+
+@given(st.integers(0, 15))
+def test_a_line_break_ends_the_only_line(length: int) -> None:
+    breaks = [0.9 if slot == length else 0.0 for slot in range(16)]
+    best, *_ = lengths_of([0.0] * 16, breaks)
+    assert best.tokens == length
 
 
 def test_a_canvas_that_no_slot_ends_is_full() -> None:
-    best, *_ = likely_lengths(torch.zeros(16), 3)
+    best, *_ = lengths_of([0.0] * 16)
     assert best.tokens == 16
-    assert best.nats == pytest.approx(0, abs=1e-3)
+    assert best.nats == pytest.approx(0, abs=0.01)
 
 
-def test_no_more_lengths_are_given_than_there_are() -> None:
-    assert len(likely_lengths(torch.tensor([0.5]), 3)) == 2
+def test_no_more_lengths_are_given_than_asked_for_or_than_there_are() -> None:
+    nats = length_nats(torch.tensor([0.5]), torch.tensor([0.0]))
+    assert len(likely_lengths(nats, 3)) == 2
+    assert len(likely_lengths(nats, 1)) == 1

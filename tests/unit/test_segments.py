@@ -1,6 +1,7 @@
 """Which bytes around a hole the model sees."""
 
 from functools import cache
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -49,10 +50,7 @@ def test_windows_end_at_the_hole_and_keep_to_their_limit(at: int, limit: int) ->
 def test_while_the_user_types_the_far_edge_stays(text: bytes) -> None:
     tokenizer = tiny_tokenizer()
     windows = [prefix_tokens(tokenizer, "python", text, at, LIMIT) for at in range(3000, 3040)]
-    moved = sum(
-        shared(before, after) < len(before) // 2
-        for before, after in zip(windows, windows[1:], strict=False)
-    )
+    moved = sum(shared(*pair) < len(pair[0]) // 2 for pair in pairwise(windows))
     assert moved <= 1
 
 
