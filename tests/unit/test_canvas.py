@@ -44,9 +44,7 @@ def test_unmasking_writes_chosen_places_alone_and_remembers_why() -> None:
     canvas.unmask(chosen, torch.tensor([[11, 12, 13, 14]]), log_probs([[11, 12, 15, 14]]))
     assert canvas.tokens_NC.tolist() == [[11, MASK, 13, EOM]]
     assert torch.equal(canvas.filled_NC, chosen)
-    assert canvas.nats_NC[0].tolist() == pytest.approx(
-        [math.log(0.5), 0, math.log(0.5 / 19), 0]
-    )
+    assert canvas.nats_NC[0].tolist() == pytest.approx([math.log(0.5), 0, math.log(0.5 / 19), 0])
     assert canvas.candidates_NCA[0, 2, 0] == 15
     assert canvas.candidate_nats_NCA[0, 2, 0].item() == pytest.approx(math.log(0.5))
 

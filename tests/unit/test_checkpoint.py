@@ -128,9 +128,7 @@ def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     [lambda content: content[: len(content) // 2], lambda content: content[:-1] + b"\xff"],
     ids=["truncated", "tampered"],
 )
-def test_an_altered_file_is_named(
-    folder: Path, name: str, spoil: Callable[[bytes], bytes]
-) -> None:
+def test_an_altered_file_is_named(folder: Path, name: str, spoil: Callable[[bytes], bytes]) -> None:
     (folder / name).write_bytes(spoil((folder / name).read_bytes()))
     assert name in refusal(folder)
 

@@ -1,0 +1,195 @@
+"""From files to batches: the holes hold what the text says."""
+
+import json
+import random
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from engine.errors import CorpusError
+from engine.tokenizer import EOM, FILE, LANGUAGES, Tokenizer
+from engine.train.corpus import SourceFile
+from engine.train.data import Batch, BatchShape, batches
+from engine.train.pack import TILE_BIT, TOKEN_BITS, load_packed, pack, pack_files
+from engine.train.tiles import tile
+from tests.support.tiny_model import source_code, tiny_tokenizer
+
+FILES = [
+    SourceFile(f"{name}{seed}", language, source_code(3, seed))
+    for seed, (name, language) in enumerate([("a.py", "python"), ("b.go", "go")] * 5)
+]
+SHAPE = BatchShape(chunks=3, tokens=48, slots=64, sizes=(8,))
+
+
+def packed_tokens(files: list[SourceFile]) -> NDArray[np.uint16]:
+    return pack_files(files, tiny_tokenizer(), random.Random(1))
+
+
+def some_batches(count: int, shape: BatchShape = SHAPE, seed: int = 0) -> list[Batch]:
+    packed = {"python": packed_tokens(FILES[::2]), "go": packed_tokens(FILES[1::2])}
+    source = batches(packed, {"python": 0.5, "go": 0.5}, shape, np.random.default_rng(seed))
+    return [next(source) for _ in range(count)]
+
+
+def test_packed_files_say_what_the_files_say() -> None:
+    packed = packed_tokens(FILES) & TOKEN_BITS
+    starts = [*np.flatnonzero(packed == FILE).tolist(), len(packed)]
+    texts = [
+        tiny_tokenizer().decode(packed[a + 1 : b].tolist()).decode() for a, b in pairwise(starts)
+    ]
+    assert texts == [file.text for file in FILES]
+
+
+def test_a_bit_says_where_each_tile_begins() -> None:
+    packed = packed_tokens(FILES[:1])
+    edges = [*np.flatnonzero(packed & TILE_BIT).tolist(), len(packed)]
+    assert edges[:2] == [0, 1]
+    pieces = [
+        tiny_tokenizer().decode((packed[a:b] & TOKEN_BITS).tolist()).decode()
+        for a, b in pairwise(edges[1:])
+    ]
+    assert pieces == tile(FILES[0].text, random.Random(1))
+
+
+def test_what_is_packed_is_mapped_again_by_split_and_language(tmp_path: Path) -> None:
+    pack(FILES, tiny_tokenizer(), tmp_path, held_out=0.4, seed=3)
+    splits = load_packed(tmp_path)
+    assert {split: set(rows) for split, rows in splits.items()} == {
+        "train": {"python", "go"},
+        "valid": {"python", "go"},
+    }
+    texts = {
+        split: b"".join(tiny_tokenizer().decode((r & TOKEN_BITS).tolist()) for r in rows.values())
+        for split, rows in splits.items()
+    }
+    held_out = [file for file in FILES if file.text.encode() in texts["valid"]]
+    assert len(held_out) == 4
+    assert all((file.text.encode() in texts["train"]) != (file in held_out) for file in FILES)
+
+
+def test_a_language_with_one_file_keeps_it_for_training(tmp_path: Path) -> None:
+    pack(FILES[:1], tiny_tokenizer(), tmp_path, held_out=0.5, seed=3)
+    assert {split: list(rows) for split, rows in load_packed(tmp_path).items()} == {
+        "train": ["python"],
+        "valid": [],
+    }
+
+
+def test_nothing_to_pack_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="no usable source file"):
+        pack([], tiny_tokenizer(), tmp_path, held_out=0.1, seed=0)
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    ["missing", "one byte short", "two bytes short", "empty", "list", "facts cut", "facts gone"],
+)
+def test_a_truncated_pack_is_refused(tmp_path: Path, spoiled: str) -> None:
+    pack(FILES, tiny_tokenizer(), tmp_path, held_out=0.0, seed=0)
+    row, facts = tmp_path / "train-go.u16", tmp_path / "packed.json"
+    match spoiled:
+        case "missing":
+            row.unlink()
+        case "one byte short":
+            row.write_bytes(row.read_bytes()[:-1])
+        case "two bytes short":
+            row.write_bytes(row.read_bytes()[:-2])
+        case "empty":
+            row.write_bytes(b"")
+        case "list":
+            facts.write_text(json.dumps([]))
+        case "facts cut":
+            facts.write_text(facts.read_text()[:20])
+        case _:
+            facts.unlink()
+    with pytest.raises(CorpusError, match=str(tmp_path)) as caught:
+        load_packed(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_each_hole_holds_the_text_of_its_tile_and_the_end_behind_it() -> None:
+    canvases = 0
+    for batch in some_batches(20):
+        for chunk, tokens in enumerate(batch.tokens_BT.tolist()):
+            for hole in torch.nonzero(batch.used_BN[chunk])[:, 0].tolist():
+                start = int(batch.start_BN[chunk, hole])
+                end = int(batch.end_BN[chunk, hole])
+                content = batch.content_BNC[chunk, hole].tolist()
+                assert content == (tokens[start:end] + [EOM] * 8)[:8]
+                canvases += 1
+    assert canvases > 200
+
+
+def test_long_tiles_are_filled_block_after_block_to_one_end() -> None:
+    found = False
+    for batch in some_batches(30):
+        for chunk in range(SHAPE.chunks):
+            used = batch.used_BN[chunk]
+            starts, ends = batch.start_BN[chunk][used], batch.end_BN[chunk][used]
+            for end in ends.unique().tolist():
+                same = sorted(set(starts[ends == end].tolist()))
+                tile_starts = [start for start in same if start < end]
+                found |= any(b - a == 8 for a in tile_starts for b in tile_starts)
+    assert found
+
+
+def test_some_holes_are_empty() -> None:
+    empty = sum(
+        int(((batch.start_BN == batch.end_BN) & batch.used_BN).sum()) for batch in some_batches(20)
+    )
+    assert empty > 0
+
+
+def test_the_size_of_a_canvas_tells_nothing_of_the_hole() -> None:
+    shape = BatchShape(chunks=2, tokens=48, slots=64, sizes=(8, 16))
+    sizes = {8: list[int](), 16: list[int]()}
+    for batch in some_batches(40, shape):
+        size = batch.content_BNC.shape[2]
+        lengths = (batch.end_BN - batch.start_BN)[batch.used_BN]
+        sizes[size] += lengths.tolist()
+        assert batch.content_BNC.shape[1] * size == shape.slots
+    short = [sum(length < 8 for length in lengths) / len(lengths) for lengths in sizes.values()]
+    assert abs(short[0] - short[1]) < 0.1
+
+
+def test_canvases_that_only_pad_are_marked() -> None:
+    shape = BatchShape(chunks=2, tokens=16, slots=400, sizes=(8,))
+    assert not any(bool(batch.used_BN.all()) for batch in some_batches(3, shape))
+
+
+def test_the_tag_is_that_of_the_chunks_language() -> None:
+    tags = {tag for batch in some_batches(10) for tag in batch.tags_B.tolist()}
+    assert tags == {3 + LANGUAGES.index("python"), 3 + LANGUAGES.index("go")}
+
+
+def test_the_same_seed_draws_the_same_batches() -> None:
+    one, two, other = some_batches(3, seed=4), some_batches(3, seed=4), some_batches(3, seed=5)
+    assert all(a.content_BNC.equal(b.content_BNC) for a, b in zip(one, two, strict=True))
+    assert not all(a.tokens_BT.equal(b.tokens_BT) for a, b in zip(one, other, strict=True))
+
+
+def test_a_chunk_that_is_one_tile_is_one_hole() -> None:
+    row = np.arange(100, 200, dtype=np.uint16)
+    shape = BatchShape(chunks=1, tokens=12, slots=32, sizes=(16,))
+    batch = next(batches({"c": row}, {}, shape, np.random.default_rng(0)))
+    holes = torch.stack([batch.start_BN[0], batch.end_BN[0]], 1).tolist()
+    content = batch.content_BNC[0, holes.index([0, 12])].tolist()
+    assert content == [*batch.tokens_BT[0].tolist(), *[EOM] * 4]
+
+
+def test_text_shorter_than_a_chunk_is_refused() -> None:
+    row = packed_tokens(FILES[:1])
+    shape = BatchShape(chunks=1, tokens=len(row) + 1, slots=64, sizes=(8,))
+    with pytest.raises(CorpusError):
+        next(batches({"python": row}, {}, shape, np.random.default_rng(0)))
+
+
+def test_tiles_are_packed_whole_whatever_bytes_their_characters_have() -> None:
+    odd = SourceFile("a.py", "python", "x = '\u8a9e\U0001f600'\n\u2028" * 40)
+    of_single_bytes = Tokenizer.train(["x = 1\n"], 269)
+    row = pack_files([odd], of_single_bytes, random.Random(0)) & TOKEN_BITS
+    assert of_single_bytes.decode(row.tolist()).decode() == odd.text
