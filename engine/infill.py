@@ -18,6 +18,7 @@ from engine.errors import RequestTooLong
 from engine.kv_cache import PREFIX, SUFFIX, ContextCache
 from engine.lookup import look_up
 from engine.model import Sight, Stream
+from engine.overlap import Surroundings
 from engine.sampler import Limits, Look, denoise, judge
 from engine.schedule import Length, Rule, length_nats, likely_lengths
 from engine.segments import prefix_tokens, suffix_tokens
@@ -225,6 +226,7 @@ class Engine:
         gate = language and Gate(language, request.text, request.hole.start, request.hole.end)
         settler = Settler(
             gate=gate,
+            around=Surroundings.of(request.text, request.hole),
             tokenizer=self._tokenizer,
             max_lines=request.max_lines,
             rule=self.rule,

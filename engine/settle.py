@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.canvas import Canvas
+from engine.overlap import Surroundings
 from engine.repair import blame, climb
 from engine.sampler import Limits, Look, denoise
 from engine.schedule import Rule
@@ -58,6 +59,7 @@ class Settler:
     """Everything that settling needs besides the fills. `deadline`: seconds of `time.monotonic`."""
 
     gate: Gate | None
+    around: Surroundings
     tokenizer: Tokenizer
     max_lines: int
     rule: Rule
@@ -113,6 +115,12 @@ class Settler:
         return Settled(text, "cut", fill.score_nats)
 
     def _text(self, tokens: Sequence[int]) -> bytes:
-        """The bytes of a fill, no more than `max_lines` lines of them."""
-        lines = self.tokenizer.decode(tokens).split(b"\n")
-        return b"\n".join(lines[: self.max_lines])
+        """The bytes of a fill: at most `max_lines` lines, and nothing that stands behind the hole.
+
+        Bytes that are no UTF-8 are left as they are, for the gate to find.
+        """
+        text = b"\n".join(self.tokenizer.decode(tokens).split(b"\n")[: self.max_lines])
+        try:
+            return self.around.trim(text.decode()).encode()
+        except UnicodeDecodeError:
+            return text

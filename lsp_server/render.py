@@ -1,30 +1,11 @@
 """From a fill to the one item that the editor shows."""
 
-import re
 from itertools import takewhile
 
 from lsprotocol import types
 
 from lsp_server.context import Site
 from lsp_server.positions import Encoding, Place, content, position_of
-
-_CLOSING = re.compile(r"""[\s)>}\]"'`:{;,]*""")
-_PAIRS = {")": "(", "]": "[", "}": "{"}
-
-
-def trim(fill: str, site: Site) -> str:
-    """The fill without what the document already has behind the cursor.
-
-    Dropped: an end that the rest of the line repeats, a last line that is the next line of code
-    and, where text follows on the line, everything from the first line break on.
-    """
-    rest = site.rest.decode().strip()
-    if rest:
-        fill = _without_rest(fill.partition("\n")[0], site.before.decode(), rest)
-    else:
-        fill = fill.rstrip()
-    fill = _without_next_line(fill, site)
-    return fill if fill.strip() else ""
 
 
 def item(
@@ -54,58 +35,3 @@ def item(
 
 def _in_word(mark: str) -> bool:
     return mark.isalnum() or mark == "_"
-
-
-def _without_rest(fill: str, before: str, rest: str) -> str:
-    """The fill less the end that repeats the start of `rest`, the text behind the cursor."""
-    for length in range(min(len(fill), len(rest)), 0, -1):
-        repeated = rest[:length]
-        if not fill.endswith(repeated):
-            continue
-        if all(mark in _PAIRS for mark in repeated) and _brackets_match(before, fill, rest):
-            return fill
-        if length == len(rest) or _CLOSING.fullmatch(
-            repeated
-        ):  # part of a word in common is chance
-            return fill[:-length]
-    return fill
-
-
-def _brackets_match(before: str, fill: str, rest: str) -> bool:
-    """Whether the line still closes its own brackets: `f(g(|)` takes `x)`, `f(|)` does not."""
-    opened, _ = _unmatched(before)
-    _, closed = _unmatched(fill)
-    still_to_close = len(rest) - len(rest.lstrip("".join(_PAIRS)))
-    return closed == 0 or closed + still_to_close <= opened
-
-
-def _unmatched(text: str) -> tuple[int, int]:
-    """Brackets opened and not closed, and brackets closed and not opened."""
-    stack: list[str] = []
-    closed = 0
-    for mark in text:
-        if mark in _PAIRS.values():
-            stack.append(mark)
-        elif mark in _PAIRS and stack and stack[-1] == _PAIRS[mark]:
-            stack.pop()
-        elif mark in _PAIRS:
-            closed += 1
-    return len(stack), closed
-
-
-def _without_next_line(fill: str, site: Site) -> str:
-    """The fill without a first or last line that equals the next line of code below the cursor.
-
-    A line of brackets alone may well come twice and is left.
-    """
-    following = (line.decode().rstrip() for line in site.lines[site.cursor.line + 1 :])
-    below = next((line for line in following if line), "")
-    if not any(mark.isalnum() for mark in below):
-        return fill
-    before = site.before.decode()
-    first, *more = (before + fill + site.rest.decode()).split("\n")
-    if first.rstrip() == below:
-        return ""
-    if more and more[-1].rstrip() == below:
-        return "\n".join([first, *more[:-1]])[len(before) :].rstrip()
-    return fill

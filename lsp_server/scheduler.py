@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from engine.types import Draft, InfillRequest, Suggestion
 from lsp_server.context import Site
-from lsp_server.render import trim
 from lsp_server.suggestions import LastSuggestion, typed_since
 
 JOIN_MS = 200
@@ -119,7 +118,7 @@ class Scheduler:
 
     async def _finished(self, job: Job, site: Site) -> str | None:
         fill = await asyncio.shield(job.task)  # the job outlives a request that is superseded
-        self._last.remember(job.site, trim(fill, job.site))
+        self._last.remember(job.site, fill)
         return self._last.remainder(site)
 
     def _stop(self) -> None:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from engine.overlap import Surroundings
+from engine.types import Span
 from lsp_server.context import Site
 from lsp_server.positions import Encoding, place_at, splice, split_lines
-from lsp_server.render import item, trim
+from lsp_server.render import item
 from tests.support.markdown_suite import Case, cases
 from tests.support.sites import site_at
 
@@ -17,9 +19,12 @@ CASES = cases(Path(__file__).with_name("render.md"))
 @pytest.mark.parametrize("encoding", list(Encoding))
 def test_render(case: Case, encoding: Encoding) -> None:
     site = site_at(case.blocks["before"])
-    fill = trim(case.blocks["fill"].removesuffix("\n"), site)
-    after = accepted(site, fill, encoding) if fill else b"".join(site.lines)
-    assert after.decode() == case.blocks["after"]
+    before, _, after = case.blocks["before"].partition("$0")
+    hole = Span(len(before.encode()), len(before.encode()))
+    around = Surroundings.of((before + after).encode(), hole)
+    fill = around.trim(case.blocks["fill"].removesuffix("\n"))
+    filled = accepted(site, fill, encoding) if fill else b"".join(site.lines)
+    assert filled.decode() == case.blocks["after"]
 
 
 def accepted(site: Site, fill: str, encoding: Encoding) -> bytes:

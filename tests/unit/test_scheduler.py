@@ -71,14 +71,6 @@ async def test_the_engine_is_asked_and_its_fill_returned() -> None:
     assert await typist.ended()
 
 
-async def test_a_fill_is_trimmed() -> None:
-    typist = Typist(always("a)"))
-    answer = typist.ask("f($0)\n")
-    await typist.asked()
-    await typist.step()
-    assert await answer == "a"
-
-
 async def test_what_is_typed_through_needs_no_engine() -> None:
     typist = Typist(always("f(a)"))
     first = typist.ask("x = $0\n")
