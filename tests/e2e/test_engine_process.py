@@ -108,64 +108,61 @@ async def test_two_clients_at_once_share_one_process(folder: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_a_client_that_vanishes_stops_the_engine_within_one_step(folder: Path) -> None:
-    gated = Gated(folder, answer="abcdef")
-    await gated.listen()
-    client = await connect(folder)
-    gated.allow_steps(2)
-    async with aclosing(client.infill(hole())) as words:
-        assert await anext(words) == Draft("a" + "\u2591" * 5, 1, 5)
-        assert await anext(words) == Draft("ab" + "\u2591" * 4, 2, 4)
-    await client.pid()  # the engine read the end of the stream before it answered this
-    gated.allow_steps(4)
-    events = [await gated.next_event() for _ in range(3)]
-    assert events == ["request", "step 1", "step 2"]
-    if (event := await gated.next_event()) == "step 3":  # it had begun already
-        event = await gated.next_event()
-    assert event == "closed"
+    async with Gated(folder, answer="abcdef") as gated:
+        client = await connect(folder)
+        gated.allow_steps(2)
+        async with aclosing(client.infill(hole())) as words:
+            assert await anext(words) == Draft("a" + "\u2591" * 5, 1, 5)
+            assert await anext(words) == Draft("ab" + "\u2591" * 4, 2, 4)
+        await client.pid()  # the engine read the end of the stream before it answered this
+        gated.allow_steps(4)
+        events = [await gated.next_event() for _ in range(3)]
+        assert events == ["request", "step 1", "step 2"]
+        if (event := await gated.next_event()) == "step 3":  # it had begun already
+            event = await gated.next_event()
+        assert event == "closed"
 
 
 @pytest.mark.asyncio
 async def test_the_engine_serves_on_after_a_client_vanished(folder: Path) -> None:
-    gated = Gated(folder, answer="ab")
-    client = await connect(folder)
-    gated.allow_steps(1)
-    async with aclosing(client.infill(hole())) as words:
-        await anext(words)
-    gated.allow_steps(3)  # one ends the first request
-    assert isinstance((await answer(client, hole()))[-1], Suggestion)
+    async with Gated(folder, answer="ab") as gated:
+        client = await connect(folder)
+        gated.allow_steps(1)
+        async with aclosing(client.infill(hole())) as words:
+            await anext(words)
+        gated.allow_steps(3)  # one ends the first request
+        assert isinstance((await answer(client, hole()))[-1], Suggestion)
 
 
 @pytest.mark.asyncio
 async def test_a_request_waits_for_the_one_before_it_and_both_are_answered(folder: Path) -> None:
-    gated = Gated(folder, answer="ab")
-    await gated.listen()
-    client = await connect(folder)
-    both = asyncio.gather(answer(client, hole()), answer(client, hole()))
-    assert await gated.next_event() == "request"
-    gated.allow_steps(4)
-    first, second = await both
-    assert first == second
-    events = [await gated.next_event() for _ in range(7)]
-    assert events == ["step 1", "step 2", "closed", "request", "step 1", "step 2", "closed"]
+    async with Gated(folder, answer="ab") as gated:
+        client = await connect(folder)
+        both = asyncio.gather(answer(client, hole()), answer(client, hole()))
+        assert await gated.next_event() == "request"
+        gated.allow_steps(4)
+        first, second = await both
+        assert first == second
+        events = [await gated.next_event() for _ in range(7)]
+        assert events == ["step 1", "step 2", "closed", "request", "step 1", "step 2", "closed"]
 
 
 @pytest.mark.asyncio
 async def test_a_waiting_request_whose_client_vanished_never_begins(folder: Path) -> None:
-    gated = Gated(folder, answer="ab")
-    await gated.listen()
-    client = await connect(folder)
-    first = asyncio.create_task(answer(client, hole()))
-    assert await gated.next_event() == "request"
-    waiting = asyncio.create_task(answer(client, hole()))
-    await client.pid()
-    waiting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-    gated.allow_steps(4)
-    await first
-    await answer(client, hole())
-    events = [await gated.next_event() for _ in range(7)]
-    assert events == ["step 1", "step 2", "closed", "request", "step 1", "step 2", "closed"]
+    async with Gated(folder, answer="ab") as gated:
+        client = await connect(folder)
+        first = asyncio.create_task(answer(client, hole()))
+        assert await gated.next_event() == "request"
+        waiting = asyncio.create_task(answer(client, hole()))
+        await client.pid()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        gated.allow_steps(4)
+        await first
+        await answer(client, hole())
+        events = [await gated.next_event() for _ in range(7)]
+        assert events == ["step 1", "step 2", "closed", "request", "step 1", "step 2", "closed"]
 
 
 @pytest.mark.asyncio

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 import psutil
 import pytest
@@ -39,7 +40,10 @@ def end_processes(folder: Path) -> None:
 
 
 class Gated:
-    """A scripted engine that waits for leave before each step and tells what it does."""
+    """A scripted engine that waits for leave before each step and tells what it does.
+
+    Inside `async with` it can be given leave and be listened to.
+    """
 
     def __init__(self, folder: Path, answer: str) -> None:
         self.model = folder / "model"
@@ -51,10 +55,16 @@ class Gated:
         self._journal = os.fdopen(os.open(journal, os.O_RDWR), "rb", buffering=0)
         self._events = asyncio.StreamReader()
 
-    async def listen(self) -> None:
-        """Begin to read the journal."""
+    async def __aenter__(self) -> Self:
         protocol = asyncio.StreamReaderProtocol(self._events)
-        await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, self._journal)
+        loop = asyncio.get_running_loop()
+        self._pipe, _ = await loop.connect_read_pipe(lambda: protocol, self._journal)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._pipe.close()  # and with it the journal, when the loop next turns
+        await asyncio.sleep(0)
+        os.close(self._gate)
 
     def allow_steps(self, count: int) -> None:
         os.write(self._gate, b"." * count)
