@@ -15,9 +15,9 @@ from engine import __version__, checkpoint
 from engine.canvas import Canvas
 from engine.device import Placement, place
 from engine.errors import RequestTooLong
-from engine.kv_cache import PREFIX, SUFFIX, ContextCache
+from engine.kv_cache import PREFIX, SUFFIX, ContextCache, Read
 from engine.lookup import look_up
-from engine.model import Sight, Stream
+from engine.model import Sight
 from engine.overlap import Surroundings
 from engine.sampler import Limits, Look, denoise, judge
 from engine.schedule import Length, Rule, length_nats, likely_lengths
@@ -148,22 +148,23 @@ class Engine:
     def _look(self, prefix: list[int], suffix: list[int], clock: _Clock) -> Look:
         """The model bound to this context, its streams read through the cache."""
         began = time.monotonic()
-        prefix_stream, prefix_fresh = self._cache.read(prefix, PREFIX)
-        suffix_stream, suffix_fresh = self._cache.read(suffix, SUFFIX)
+        left, right = self._cache.read(prefix, PREFIX), self._cache.read(suffix, SUFFIX)
         clock.prefill_s += time.monotonic() - began
-        clock.prefill_tokens += prefix_fresh + suffix_fresh
-        clock.context_tokens = len(prefix) + len(suffix)
-        return self._bound(prefix_stream, suffix_stream, prefix[-1])
+        clock.prefill_tokens += left.encoded + right.encoded
+        clock.context_tokens = left.length + right.length
+        return self._bound(left, right, prefix[-1])
 
-    def _bound(self, prefix: Stream, suffix: Stream, before: int) -> Look:
+    def _bound(self, left: Read, right: Read, before: int) -> Look:
         def look(tokens_NC: Tensor) -> Tensor:
             shape = (1, len(tokens_NC))
             sight = Sight(
-                torch.full(shape, prefix[0].keys_BTKE.shape[1], device=self._device),
-                torch.full(shape, suffix[0].keys_BTKE.shape[1], device=self._device),
+                torch.full(shape, left.length, device=self._device),
+                torch.full(shape, right.length, device=self._device),
             )
             before_BN = torch.full(shape, before, device=self._device)
-            hidden = self._model.denoise(tokens_NC[None], before_BN, prefix, suffix, sight)
+            hidden = self._model.denoise(
+                tokens_NC[None], before_BN, left.stream, right.stream, sight
+            )
             return self._model.logits(hidden[0]).float()
 
         return look

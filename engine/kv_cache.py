@@ -5,16 +5,30 @@ has the same keys and values in both. At a keystroke that leaves a few new token
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from engine.model import Denoiser, KeysValues, Stream
+from engine.tokenizer import MASK
 
 PREFIX, SUFFIX = 0, 1
 
 _SEGMENTS = 8
 """Streams kept: prefix and suffix of the last few places the user worked at."""
+
+_STRIDE, _READ_STRIDE = 64, 16
+"""Streams are handed out, and read, in multiples of so many tokens: oneDNN compiles a kernel for
+every shape it meets. With a shape for every length the engine grew by 10 MB a request."""
+
+
+class Read(NamedTuple):
+    """A stream, how many of its tokens are real (the rest is zeros), and how many were encoded."""
+
+    stream: Stream
+    length: int
+    encoded: int
 
 
 @dataclass(slots=True)
@@ -44,10 +58,10 @@ class ContextCache:
         self._model, self._capacity = model, capacity
         self._segments: list[_Segment] = []  # least recently used first
 
-    def read(self, tokens: list[int], direction: int) -> tuple[Stream, int]:
-        """The stream of `tokens` (in their order of reading), and how many had to be encoded.
+    def read(self, tokens: list[int], direction: int) -> Read:
+        """The stream of `tokens`, given in their order of reading.
 
-        The views returned hold until the next call with the same direction.
+        It is made of views, which hold until the next call with the same direction.
         """
         segment, common = self._closest(tokens, direction)
         fresh = tokens[common:]
@@ -56,7 +70,8 @@ class ContextCache:
         segment.tokens = tokens
         self._segments.append(segment)
         del self._segments[:-_SEGMENTS]
-        return segment.stream(len(tokens)), len(fresh)
+        whole = min(self._capacity, -(-len(tokens) // _STRIDE) * _STRIDE)
+        return Read(segment.stream(whole), len(tokens), len(fresh))
 
     def _closest(self, tokens: list[int], direction: int) -> tuple[_Segment, int]:
         """Take out the segment that shares most with `tokens`; a new one if none shares half."""
@@ -74,20 +89,21 @@ class ContextCache:
         config = self._model.config
         shape = (config.layers, self._capacity, config.kv_heads, config.width // config.heads)
         weight = self._model.embedding.weight
-        return _Segment(direction, [], weight.new_empty(shape), weight.new_empty(shape))
+        return _Segment(direction, [], weight.new_zeros(shape), weight.new_zeros(shape))
 
     def _encode(self, segment: _Segment, fresh: list[int], common: int) -> None:
         device = segment.keys_LTKE.device
         before = torch.tensor([segment.tokens[common - 1]], device=device) if common else None
+        padding = [MASK] * (-len(fresh) % _READ_STRIDE)  # read last, so nothing real sees it
         _, kept = self._model.encode(
-            torch.tensor([fresh], device=device),
+            torch.tensor([fresh + padding], device=device),
             torch.tensor([segment.direction], device=device),
             before,
             segment.stream(common) if common else None,
         )
         for layer, (keys_BTKE, values_BTKE) in enumerate(kept):
-            segment.keys_LTKE[layer, common : common + len(fresh)] = keys_BTKE[0]
-            segment.values_LTKE[layer, common : common + len(fresh)] = values_BTKE[0]
+            segment.keys_LTKE[layer, common : common + len(fresh)] = keys_BTKE[0, : len(fresh)]
+            segment.values_LTKE[layer, common : common + len(fresh)] = values_BTKE[0, : len(fresh)]
 
 
 def _shared(first: list[int], second: list[int]) -> int:
