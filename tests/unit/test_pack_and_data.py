@@ -174,7 +174,7 @@ def test_the_same_seed_draws_the_same_batches() -> None:
 
 def test_a_chunk_that_is_one_tile_is_one_hole() -> None:
     row = np.arange(100, 200, dtype=np.uint16)
-    shape = BatchShape(chunks=1, tokens=12, slots=32, sizes=(16,))
+    shape = BatchShape(chunks=1, tokens=12, slots=64, sizes=(16,))
     batch = next(batches({"c": row}, {}, shape, np.random.default_rng(0)))
     holes = torch.stack([batch.start_BN[0], batch.end_BN[0]], 1).tolist()
     content = batch.content_BNC[0, holes.index([0, 12])].tolist()
