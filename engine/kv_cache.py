@@ -33,18 +33,18 @@ class Read(NamedTuple):
 
 @dataclass(slots=True)
 class _Segment:
-    """One cached stream: token i of `tokens` has its keys and values at row i of every buffer."""
+    """One cached stream: token i of `tokens` has its keys and values at place i of each T axis."""
 
     direction: int
     tokens: list[int]
-    keys_LTKE: Tensor
-    values_LTKE: Tensor
+    keys_LKTE: Tensor
+    values_LKTE: Tensor
 
     def stream(self, length: int) -> Stream:
         """Views of the first `length` tokens, one pair per layer."""
         return [
-            KeysValues(keys[None, :length], values[None, :length])
-            for keys, values in zip(self.keys_LTKE, self.values_LTKE, strict=True)
+            KeysValues(keys[None, :, :length], values[None, :, :length])
+            for keys, values in zip(self.keys_LKTE, self.values_LKTE, strict=True)
         ]
 
 
@@ -87,12 +87,12 @@ class ContextCache:
 
     def _blank(self, direction: int) -> _Segment:
         config = self._model.config
-        shape = (config.layers, self._capacity, config.kv_heads, config.width // config.heads)
+        shape = (config.layers, config.kv_heads, self._capacity, config.width // config.heads)
         weight = self._model.embedding.weight
         return _Segment(direction, [], weight.new_zeros(shape), weight.new_zeros(shape))
 
     def _encode(self, segment: _Segment, fresh: list[int], common: int) -> None:
-        device = segment.keys_LTKE.device
+        device = segment.keys_LKTE.device
         before = torch.tensor([segment.tokens[common - 1]], device=device) if common else None
         padding = [MASK] * (-len(fresh) % _READ_STRIDE)  # read last, so nothing real sees it
         _, kept = self._model.encode(
@@ -101,9 +101,10 @@ class ContextCache:
             before,
             segment.stream(common) if common else None,
         )
-        for layer, (keys_BTKE, values_BTKE) in enumerate(kept):
-            segment.keys_LTKE[layer, common : common + len(fresh)] = keys_BTKE[0, : len(fresh)]
-            segment.values_LTKE[layer, common : common + len(fresh)] = values_BTKE[0, : len(fresh)]
+        end = common + len(fresh)
+        for layer, (keys_BKTE, values_BKTE) in enumerate(kept):
+            segment.keys_LKTE[layer, :, common:end] = keys_BKTE[0, :, : len(fresh)]
+            segment.values_LKTE[layer, :, common:end] = values_BKTE[0, :, : len(fresh)]
 
 
 def _shared(first: list[int], second: list[int]) -> int:

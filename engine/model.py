@@ -47,10 +47,10 @@ class DenoiserConfig:
 
 
 class KeysValues(NamedTuple):
-    """One layer's keys (already rotated) and values of one stream, both [B, T, K, E]."""
+    """One layer's keys, already turned to their positions, and values of one stream, [B, K, T, E]."""
 
-    keys_BTKE: Tensor
-    values_BTKE: Tensor
+    keys_BKTE: Tensor
+    values_BKTE: Tensor
 
 
 Stream = list[KeysValues]
@@ -62,6 +62,26 @@ class Sight(NamedTuple):
 
     prefix_BN: Tensor
     suffix_BN: Tensor
+
+
+class Turn(NamedTuple):
+    """Cosines and sines [..., E/2] that turn a head to a position."""
+
+    cos: Tensor
+    sin: Tensor
+
+
+class Scene(NamedTuple):
+    """What is the same in all layers for a set of canvases.
+
+    here    to where each slot stands, [B, N, C, 1, E/2]
+    edge    to the hole's edge in the suffix, [B, N, 1, 1, E/2]
+    hidden  bool [B, 1, N, 1, prefix + suffix + C], what a canvas does not see
+    """
+
+    here: Turn
+    edge: Turn
+    hidden: Tensor
 
 
 class Denoiser(nn.Module):
@@ -104,12 +124,12 @@ class Denoiser(nn.Module):
         smear_B1D = self.smear[directions_B][:, None]
         role_B1D = self.role[directions_B][:, None]
         x_BTD = _normalise(embedded_BTD + smear_B1D * previous_BTD + role_B1D)
-        start = past[0].keys_BTKE.shape[1] if past else 0
+        start = past[0].keys_BKTE.shape[2] if past else 0
         positions_T = torch.arange(start, start + tokens_BT.shape[1], device=tokens_BT.device)
-        angles_TE = self._angles(positions_T)
+        turn = self._turn(positions_T[:, None])
         stream: Stream = []
         for index, block in enumerate(self._layers()):
-            x_BTD, kept = block.read(x_BTD, angles_TE, past[index] if past else None)
+            x_BTD, kept = block.read(x_BTD, turn, past[index] if past else None)
             stream.append(kept)
         return self.norm(x_BTD), stream
 
@@ -132,11 +152,9 @@ class Denoiser(nn.Module):
         right_BNCD = F.pad(embedded_BNCD[:, :, 1:], (0, 0, 0, 1))
         x_BNCD = embedded_BNCD + self.smear[2] * left_BNCD + self.smear[3] * right_BNCD
         x_BNCD = _normalise(x_BNCD + self.role[2])
-        slots_C = torch.arange(canvas_BNC.shape[2], device=canvas_BNC.device)
-        here_BNCE = self._angles(sight.prefix_BN[..., None] + slots_C)
-        edge_BN1E = self._angles(sight.suffix_BN[..., None])
-        for index, block in enumerate(self._layers()):
-            x_BNCD = block.look(x_BNCD, here_BNCE, edge_BN1E, prefix[index], suffix[index], sight)
+        scene = self._scene(canvas_BNC.shape[2], prefix[0], suffix[0], sight)
+        for block, near, far in zip(self._layers(), prefix, suffix, strict=True):
+            x_BNCD = block.look(x_BNCD, near, far, scene)
         return self.norm(x_BNCD)
 
     def logits(self, hidden_XD: Tensor) -> Tensor:
@@ -146,11 +164,29 @@ class Denoiser(nn.Module):
     def _layers(self) -> list["Block"]:
         return cast("list[Block]", list(self.blocks))
 
-    def _angles(self, positions: Tensor) -> Tensor:
-        """Rotation angles [..., E/2] in radians for int64 positions [...]."""
+    def _scene(self, slots: int, near: KeysValues, far: KeysValues, sight: Sight) -> Scene:
+        slots_C = torch.arange(slots, device=sight.prefix_BN.device)
+        prefix_T = torch.arange(near.keys_BKTE.shape[2], device=slots_C.device)
+        suffix_T = torch.arange(far.keys_BKTE.shape[2], device=slots_C.device)
+        prefix_BN1, suffix_BN1 = sight.prefix_BN[..., None], sight.suffix_BN[..., None]
+        beyond = (
+            prefix_T >= prefix_BN1,
+            suffix_T >= suffix_BN1,
+            (slots_C < 0).expand(*sight.prefix_BN.shape, -1),
+        )
+        return Scene(
+            here=self._turn((prefix_BN1 + slots_C)[..., None]),
+            edge=self._turn(suffix_BN1[..., None]),
+            hidden=torch.cat(beyond, -1)[:, None, :, None],
+        )
+
+    def _turn(self, positions: Tensor) -> Turn:
+        """For int64 positions [...]: cosines and sines [..., E/2], as precise as the weights."""
         half = self.config.width // self.config.heads // 2
         exponents = torch.arange(half, device=positions.device, dtype=torch.float32) / half
-        return positions[..., None].float() * self.config.rope_base**-exponents
+        angles = positions[..., None].float() * self.config.rope_base**-exponents
+        dtype = self.embedding.weight.dtype
+        return Turn(angles.cos().to(dtype), angles.sin().to(dtype))
 
 
 class Block(nn.Module):
@@ -171,74 +207,62 @@ class Block(nn.Module):
         self.query_norm = nn.RMSNorm(self.size)
         self.key_norm = nn.RMSNorm(self.size)
 
-    def read(
-        self, x_BTD: Tensor, angles_TE: Tensor, past: KeysValues | None
-    ) -> tuple[Tensor, KeysValues]:
+    def read(self, x_BTD: Tensor, turn: Turn, past: KeysValues | None) -> tuple[Tensor, KeysValues]:
         """Causal attention over a stream. `past` holds the keys and values read before these."""
         q_BTHE, k_BTKE, v_BTKE = self._project(x_BTD)
-        q_BTHE, k_BTKE = (
-            _rotate(q_BTHE, angles_TE[:, None]),
-            _rotate(k_BTKE, angles_TE[:, None]),
-        )
-        kept = KeysValues(k_BTKE, v_BTKE)
+        q_BHTE = _turned(q_BTHE, turn).transpose(1, 2)
+        k_BKTE, v_BKTE = _turned(k_BTKE, turn).transpose(1, 2), v_BTKE.transpose(1, 2)
+        kept = KeysValues(k_BKTE, v_BKTE)
         mask_TS = None
         if past is not None:
-            k_BTKE = torch.cat([past.keys_BTKE, k_BTKE], 1)
-            v_BTKE = torch.cat([past.values_BTKE, v_BTKE], 1)
-            new, total = q_BTHE.shape[1], k_BTKE.shape[1]
-            mask_TS = torch.ones(new, total, dtype=torch.bool, device=x_BTD.device).tril(
-                total - new
-            )
+            k_BKTE = torch.cat([past.keys_BKTE, k_BKTE], 2)
+            v_BKTE = torch.cat([past.values_BKTE, v_BKTE], 2)
+            new, total = q_BHTE.shape[2], k_BKTE.shape[2]
+            mask_TS = torch.ones(new, total, dtype=torch.bool, device=x_BTD.device)
+            mask_TS = mask_TS.tril(total - new)
         mixed_BHTE = F.scaled_dot_product_attention(
-            q_BTHE.transpose(1, 2),
-            k_BTKE.transpose(1, 2),
-            v_BTKE.transpose(1, 2),
+            q_BHTE,
+            k_BKTE,
+            v_BKTE,
             attn_mask=mask_TS,
             is_causal=mask_TS is None,
+            scale=1.0,
             enable_gqa=True,
         )
         return self._finish(x_BTD, mixed_BHTE.transpose(1, 2).flatten(2)), kept
 
-    def look(
-        self,
-        x_BNCD: Tensor,
-        here_BNCE: Tensor,
-        edge_BN1E: Tensor,
-        prefix: KeysValues,
-        suffix: KeysValues,
-        sight: Sight,
-    ) -> Tensor:
+    def look(self, x_BNCD: Tensor, near: KeysValues, far: KeysValues, scene: Scene) -> Tensor:
         """Bidirectional attention over each canvas and what it sees of both streams."""
         q_BNCHE, k_BNCKE, v_BNCKE = self._project(x_BNCD)
-        here = here_BNCE[..., None, :]
-        q_here = self._by_key_head(_rotate(q_BNCHE, here))
-        q_edge = self._by_key_head(_rotate(q_BNCHE, edge_BN1E[..., None, :]))
-        k_BKNCE = _rotate(k_BNCKE, here).permute(0, 3, 1, 2, 4)
-        scores = torch.cat(
-            [
-                _context_scores(q_here, prefix.keys_BTKE, sight.prefix_BN),
-                _context_scores(q_edge, suffix.keys_BTKE, sight.suffix_BN),
-                q_here @ k_BKNCE.transpose(-1, -2),
-            ],
-            -1,
-        )
-        weights = torch.softmax(scores * self.size**-0.5, -1).to(v_BNCKE.dtype)
-        near = prefix.keys_BTKE.shape[1]
-        far = near + suffix.keys_BTKE.shape[1]
+        q_here = self._by_key_head(_turned(q_BNCHE, scene.here))
+        q_edge = self._by_key_head(_turned(q_BNCHE, scene.edge))
+        k_BKNCE = _turned(k_BNCKE, scene.here).permute(0, 3, 1, 2, 4)
+        parts = [
+            _times_context(q_here, near.keys_BKTE.transpose(2, 3)),
+            _times_context(q_edge, far.keys_BKTE.transpose(2, 3)),
+            q_here @ k_BKNCE.transpose(-1, -2),
+        ]
+        scores = torch.cat(parts, -1).masked_fill(scene.hidden, float("-inf"))
+        weights = torch.softmax(scores, -1).to(v_BNCKE.dtype)
+        on_near, on_far, on_self = weights.split([part.shape[-1] for part in parts], -1)
         mixed_BKNXE = (
-            _context_mix(weights[..., :near], prefix.values_BTKE)
-            + _context_mix(weights[..., near:far], suffix.values_BTKE)
-            + weights[..., far:] @ v_BNCKE.permute(0, 3, 1, 2, 4)
+            _times_context(on_near, near.values_BKTE)
+            + _times_context(on_far, far.values_BKTE)
+            + on_self @ v_BNCKE.permute(0, 3, 1, 2, 4)
         )
         chunks, canvases, slots, _ = x_BNCD.shape
         mixed = mixed_BKNXE.view(chunks, self.kv_heads, canvases, slots, -1, self.size)
         return self._finish(x_BNCD, mixed.permute(0, 2, 3, 1, 4, 5).flatten(3))
 
     def _project(self, x_XD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries [..., H, E], keys and values [..., K, E]; queries and keys normalised."""
+        """Queries [..., H, E], keys and values [..., K, E].
+
+        Queries and keys are normalised; queries are divided by the root of E, so that a product
+        with a key is a score.
+        """
         heads = self.qkv(self.attention_norm(x_XD)).unflatten(-1, (-1, self.size))
         q, k, v = heads.split([self.heads, self.kv_heads, self.kv_heads], -2)
-        return self.query_norm(q), self.key_norm(k), v
+        return self.query_norm(q) * self.size**-0.5, self.key_norm(k), v
 
     def _by_key_head(self, q_BNCHE: Tensor) -> Tensor:
         """Group queries under the key head they share: [B, K, N, C*G, E]."""
@@ -251,23 +275,15 @@ class Block(nn.Module):
         return x_XD + self.down(F.silu(gate) * value)
 
 
-def _context_scores(q_BKNXE: Tensor, keys_BTKE: Tensor, sight_BN: Tensor) -> Tensor:
-    """Scores [B, K, N, X, T] of queries against a stream, -inf beyond what a canvas sees."""
-    keys_BKET = keys_BTKE.permute(0, 2, 3, 1)
-    scores = torch.unflatten(q_BKNXE.flatten(2, 3) @ keys_BKET, 2, q_BKNXE.shape[2:4])
-    places_T = torch.arange(keys_BTKE.shape[1], device=keys_BTKE.device)
-    hidden_BNT = places_T >= sight_BN[..., None]
-    return scores.masked_fill(hidden_BNT[:, None, :, None], float("-inf"))
+def _times_context(left_BKNXY: Tensor, right_BKYZ: Tensor) -> Tensor:
+    """Product [B, K, N, X, Z] of every canvas with what all canvases of a chunk share."""
+    product = left_BKNXY.flatten(2, 3) @ right_BKYZ
+    return product.unflatten(2, left_BKNXY.shape[2:4])
 
 
-def _context_mix(weights_BKNXT: Tensor, values_BTKE: Tensor) -> Tensor:
-    mixed = weights_BKNXT.flatten(2, 3) @ values_BTKE.transpose(1, 2)
-    return torch.unflatten(mixed, 2, weights_BKNXT.shape[2:4])
-
-
-def _rotate(x: Tensor, angles: Tensor) -> Tensor:
-    """Rotary position: turn the pairs (i, i + E/2) of the last axis by the given angles."""
-    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+def _turned(x: Tensor, turn: Turn) -> Tensor:
+    """Rotary position: turn the pairs (i, i + E/2) of the last axis."""
+    cos, sin = turn.cos.to(x.dtype), turn.sin.to(x.dtype)
     first, second = x.chunk(2, -1)
     return torch.cat([first * cos - second * sin, first * sin + second * cos], -1)
 
