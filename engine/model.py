@@ -47,7 +47,7 @@ class DenoiserConfig:
 
 
 class KeysValues(NamedTuple):
-    """One layer's keys, already turned to their positions, and values of one stream, [B, K, T, E]."""
+    """One layer of one stream: keys, turned to their positions, and values; [B, K, T, E]."""
 
     keys_BKTE: Tensor
     values_BKTE: Tensor
