@@ -1,4 +1,4 @@
-PYTHON := $(firstword $(shell command -v python3.11 python3.12 python3))
+PYTHON := $(shell for name in python3.11 python3.12 python3; do command -v $$name && break; done)
 VENV := .venv
 READY := $(VENV)/.ready
 
