@@ -16,7 +16,7 @@ from engine.schedule import Rule
 from engine.tokenizer import EOM, MASK
 from tests.support.tiny_model import CPU, tiny_checkpoint, tiny_tokenizer
 
-_SURE, _NEARLY, _UNSURE = 20.0, 10.0, 1.0
+_SURE, _NEARLY, _UNSURE = 20.0, 19.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class ScriptedDenoiser(Denoiser):
     ) -> tuple[Tensor, Stream]:
         """Keep the tokens as keys and values."""
         del directions_B, before_B, past
-        kept_BTKE = tokens_BT[..., None, None].float().expand(-1, -1, 1, 2)
-        return kept_BTKE[:, :, 0], [KeysValues(kept_BTKE, kept_BTKE)]
+        kept_BKTE = tokens_BT[:, None, :, None].float().expand(-1, -1, -1, 2)
+        return kept_BKTE[:, 0], [KeysValues(kept_BKTE, kept_BKTE)]
 
     def denoise(
         self,
@@ -73,7 +73,7 @@ class ScriptedDenoiser(Denoiser):
         """Scores [1, N, C, V]; `logits` passes them on."""
         del suffix
         length = int(sight.prefix_BN[0, 0])
-        tokens_T = prefix[0].keys_BTKE[0, :length, 0, 0]
+        tokens_T = prefix[0].keys_BKTE[0, 0, :length, 0]
         assert int(tokens_T[-1]) == int(before_BN[0, 0]), "the token before the canvas is the last"
         self.base = length if self.base is None else self.base
         done = length - self.base

@@ -11,14 +11,23 @@ from engine.errors import RequestTooLong
 from engine.infill import MASK_GLYPH, MAX_TEXT_BYTES, Engine
 from engine.schedule import Rule
 from engine.tokenizer import FILE, MASK
-from engine.types import Draft, InfillRequest, Span, Suggestion
+from engine.types import Draft, InfillRequest, Span, Suggestion, Timings
 from grammars import Gate, language_for
 from tests.support.scripted_denoiser import Script, ScriptedDenoiser, scripted_engine, tokens_of
 from tests.support.tiny_model import CPU, source_code, tiny_checkpoint, tiny_denoiser
 
 UNHURRIED_MS = 600_000.0
-RANDOM = Engine(tiny_checkpoint(tiny_denoiser()), CPU, Rule())
 CODE = source_code(12, seed=9)
+
+
+def random_engine(temperature: float = 0.0) -> Engine:
+    """Knows nothing, and says so in few passes."""
+    rule = Rule(temperature=temperature, passes=2, guesses=1)
+    return Engine(tiny_checkpoint(tiny_denoiser()), CPU, rule)
+
+
+RANDOM = random_engine()
+WILD = random_engine(temperature=1.0)
 
 
 @pytest.fixture(autouse=True)
@@ -99,10 +108,11 @@ def test_the_next_step_is_not_taken_unless_it_is_asked_for() -> None:
 
 def test_after_a_cancelled_request_the_next_is_answered_as_if_alone() -> None:
     engine, _ = says("sum(row)", order=1)
-    stream = engine.infill(at("x = $0\n"))
+    request = replace(at("x = $0\n"), length_tokens=len(tokens_of("sum(row)")))
+    stream = engine.infill(request)
     next(stream)
     stream.close()
-    assert answer(engine, at("total = $0\n"))[1].text == "sum(row)"
+    assert answer(engine, request)[1].text == "sum(row)"
 
 
 def test_a_fill_on_one_line_holds_no_line_break() -> None:
@@ -117,9 +127,8 @@ def test_a_random_denoiser_never_adds_a_fault(
     start: int, length: int, seed: int, max_lines: int
 ) -> None:
     text, hole = CODE.encode(), Span(start, min(start + length, len(CODE)))
-    RANDOM.rule = Rule(temperature=1.0)
     request = InfillRequest(text, hole, "python", max_lines, None, UNHURRIED_MS, seed)
-    _, found = answer(RANDOM, request)
+    _, found = answer(WILD, request)
     language = language_for("python")
     assert language
     fill = found.text.encode()
@@ -129,7 +138,7 @@ def test_a_random_denoiser_never_adds_a_fault(
 
 
 def test_the_same_request_has_the_same_answer_whatever_came_between() -> None:
-    engine = Engine(tiny_checkpoint(tiny_denoiser()), CPU, Rule(temperature=1.0))
+    engine = random_engine(temperature=1.0)
     first = replace(at(CODE[:700] + "$0" + CODE[700:], "markdown"), seed=5)
     drafts, found = answer(engine, first)
     answer(engine, replace(first, seed=6))
@@ -140,7 +149,7 @@ def test_the_same_request_has_the_same_answer_whatever_came_between() -> None:
 
 
 def test_another_seed_gives_another_text_at_temperature() -> None:
-    engine = Engine(tiny_checkpoint(tiny_denoiser()), CPU, Rule(temperature=1.0))
+    engine = random_engine(temperature=1.0)
     request = at("total = $0\n", "markdown")
     texts = {answer(engine, replace(request, seed=seed))[1].text for seed in range(4)}
     assert len(texts) > 1
@@ -148,9 +157,13 @@ def test_another_seed_gives_another_text_at_temperature() -> None:
 
 def test_a_keystroke_costs_few_new_tokens_and_no_keystroke_none() -> None:
     middle = CODE.index("return", 400)
-    cold = answer(RANDOM, at(CODE[:middle] + "$0" + CODE[middle:]))[1].timings
-    warm = answer(RANDOM, at(CODE[:middle] + "$0" + CODE[middle:]))[1].timings
-    typed = answer(RANDOM, at(CODE[:middle] + "x$0" + CODE[middle:]))[1].timings
+    engine = random_engine()
+
+    def timings(typed: str) -> Timings:
+        request = at(CODE[:middle] + typed + "$0" + CODE[middle:])
+        return answer(engine, replace(request, length_tokens=4))[1].timings
+
+    cold, warm, typed = timings(""), timings(""), timings("x")
     assert cold.prefill_tokens > 100
     assert warm.prefill_tokens == 0
     assert 0 < typed.prefill_tokens <= 4
@@ -187,7 +200,7 @@ def test_every_place_gets_one_answer(name: str, language: str) -> None:
 
 @pytest.mark.parametrize("context_tokens", [64, 96, 128, 192])
 def test_a_model_of_a_short_context_answers_too(context_tokens: int) -> None:
-    engine = Engine(tiny_checkpoint(tiny_denoiser(), context_tokens), CPU, Rule())
+    engine = Engine(tiny_checkpoint(tiny_denoiser(), context_tokens), CPU, Rule(passes=2))
     middle = len(CODE) // 2
     request = at(CODE[:middle] + "$0" + CODE[middle:], "cobol")
     _, found = answer(engine, replace(request, length_tokens=20, max_lines=9))

@@ -112,11 +112,12 @@ def test_training_and_serving_see_a_hole_alike() -> None:
     _, trained = trunk(model, batch, canvas[None])
     cache = ContextCache(model, 64)
     for index, (start, end) in enumerate(holes):
-        prefix, _ = cache.read([tag, *text[:start]], PREFIX)
-        suffix, _ = cache.read([tag, *reversed(text[end:])], SUFFIX)
-        sight = Sight(torch.tensor([[start + 1]]), torch.tensor([[len(text) - end + 1]]))
+        prefix = cache.read([tag, *text[:start]], PREFIX)
+        suffix = cache.read([tag, *reversed(text[end:])], SUFFIX)
+        sight = Sight(torch.tensor([[prefix.length]]), torch.tensor([[suffix.length]]))
         before = torch.tensor([[[tag, *text][start]]])
-        served = model.denoise(canvas[None, index : index + 1], before, prefix, suffix, sight)
+        row = canvas[None, index : index + 1]
+        served = model.denoise(row, before, prefix.stream, suffix.stream, sight)
         assert served[0, 0].allclose(trained[0, index], atol=1e-4), f"the hole {start}..{end}"
 
 

@@ -31,32 +31,33 @@ def canvases(draw: st.DrawFn) -> tuple[Tensor, Tensor]:
     return torch.tensor(numbers).view(rows, slots), torch.tensor(masked).view(rows, slots)
 
 
-@given(canvases(), SHARES)
-def test_every_row_with_a_mask_has_a_place_unmasked(
-    canvas: tuple[Tensor, Tensor], confident: float
+@given(canvases(), SHARES, st.integers(1, 9))
+def test_so_many_places_are_unmasked_that_each_row_is_filled_in_the_passes_left(
+    canvas: tuple[Tensor, Tensor], confident: float, passes: int
 ) -> None:
     confidence_NC, masked_NC = canvas
-    chosen_NC = places_to_unmask(confidence_NC, masked_NC, confident)
-    assert not (chosen_NC & ~masked_NC).any()
-    assert torch.equal(chosen_NC.any(1), masked_NC.any(1))
+    for left in range(passes, 0, -1):
+        chosen_NC = places_to_unmask(confidence_NC, masked_NC, confident, left)
+        assert not (chosen_NC & ~masked_NC).any()
+        assert torch.equal(chosen_NC.any(1), masked_NC.any(1))
+        masked_NC = masked_NC & ~chosen_NC
+    assert not masked_NC.any()
 
 
-@given(canvases(), SHARES)
-def test_what_is_unmasked_is_sure_or_the_leftmost_of_the_surest(
-    canvas: tuple[Tensor, Tensor], confident: float
+@given(canvases(), SHARES, st.integers(1, 9))
+def test_what_is_unmasked_is_sure_or_among_the_surest_and_leftmost(
+    canvas: tuple[Tensor, Tensor], confident: float, passes: int
 ) -> None:
     confidence_NC, masked_NC = canvas
-    chosen_NC = places_to_unmask(confidence_NC, masked_NC, confident)
+    chosen_NC = places_to_unmask(confidence_NC, masked_NC, confident, passes)
     for confidence, masked, chosen in zip(
         confidence_NC.tolist(), masked_NC.tolist(), chosen_NC.tolist(), strict=True
     ):
-        sure = {i for i, open_ in enumerate(masked) if open_ and confidence[i] >= confident}
-        surest = max(
-            (i for i, open_ in enumerate(masked) if open_),
-            key=lambda i: (confidence[i], -i),
-            default=None,
-        )
-        assert {i for i, yes in enumerate(chosen) if yes} == (sure or {surest} - {None})
+        places = [place for place, hidden in enumerate(masked) if hidden]
+        sure = {place for place in places if confidence[place] >= confident}
+        least = math.ceil(len(places) / passes)
+        surest = sorted(places, key=lambda place: (-confidence[place], place))[:least]
+        assert {place for place, yes in enumerate(chosen) if yes} == sure.union(surest)
 
 
 def test_only_doubtful_places_with_a_change_left_are_revoked() -> None:

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from engine.canvas import Canvas
+from engine.overlap import Surroundings
 from engine.sampler import Limits, denoise
 from engine.schedule import Rule
 from engine.settle import Fill, Settled, Settler
 from engine.tokenizer import SPECIALS
+from engine.types import Span
 from grammars import Gate, language_for
 from tests.support.scripted_denoiser import tokens_of
 from tests.support.tiny_model import tiny_tokenizer
@@ -64,8 +66,11 @@ def settle(
     site: str | None, fills: Sequence[Fill], max_lines: int = 10, deadline: float | None = None
 ) -> tuple[Settled, int]:
     """The answer for a hole at `$0`, and how many further passes it took."""
+    before, _, after = (site or "$0").partition("$0")
+    hole = Span(len(before.encode()), len(before.encode()))
     settler = Settler(
         gate=None if site is None else gate_at(site),
+        around=Surroundings.of((before + after).encode(), hole),
         tokenizer=tiny_tokenizer(),
         max_lines=max_lines,
         rule=Rule(),
@@ -98,8 +103,7 @@ def test_nothing_at_all_is_no_rival_of_a_fill_that_can_be_mended() -> None:
 
 
 def test_a_fill_of_which_nothing_is_left_is_not_called_repaired() -> None:
-    settled, _ = settle("total = sum($0)\n", [fill("value))")])
-    assert settled.text != b""
+    assert settle("total = 1$0\n", [fill(" )")])[0] == Settled(b"", "rejected", -1.0)
 
 
 def test_an_empty_fill_is_sound_where_nothing_was_missing() -> None:
