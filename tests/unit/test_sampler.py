@@ -117,7 +117,7 @@ def test_a_caller_that_stops_pulling_stops_the_looks() -> None:
     steps = denoise(look, canvas, Rule(), Limits(SPECIALS), noise())
     next(steps)
     next(steps)
-    steps.close()
+    del steps
     assert looks == 2
 
 
