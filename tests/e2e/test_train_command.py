@@ -98,7 +98,7 @@ def test_a_full_disk_ends_a_run_in_one_sentence_and_loses_nothing(run: Path) -> 
     before = {path: path.read_bytes() for path in [run / "state.pt", *run.glob("checkpoint/*")]}
     room = len(before[run / "state.pt"]) // 3
     full = f"import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))"
-    ran = sfumato("train", "--out", run, "--minutes", "0.1", *SMALL, prelude=full)
+    ran = sfumato("train", "--out", run, "--minutes", "0.04", *SMALL, prelude=full)
     assert ran.returncode != 0
     assert "Traceback" not in ran.stderr
     *_, last = ran.stderr.splitlines()

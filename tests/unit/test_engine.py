@@ -30,12 +30,6 @@ RANDOM = random_engine()
 WILD = random_engine(temperature=1.0)
 
 
-@pytest.fixture(autouse=True)
-def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What climbing finds must not hang on how busy the machine is."""
-    monkeypatch.setattr("engine.settle._CLIMB_S", 60.0)
-
-
 def at(text: str, language: str = "python") -> InfillRequest:
     """A request for the hole at `$0`."""
     start = text.encode().index(b"$0")
