@@ -5,6 +5,7 @@ Every file is checked against its sum before any of it is used. Never pickle, ne
 
 import hashlib
 import json
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from engine.tokenizer import Tokenizer
 FAMILY = "sfumato"
 
 _SUMS = "SHA256SUMS"
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,23 @@ def save(
     """Write a checkpoint with bfloat16 weights; an older one in `folder` is replaced at the end.
 
     context_tokens  the longest stream the model was trained on
+
+    Raises CheckpointError when it cannot be written; the older one is whole then.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    fresh = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        _write(fresh, name, model, tokenizer, context_tokens)
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.rename(folder)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise CheckpointError(f"a checkpoint could not be written to {folder}: {error}") from error
+
+
+def _write(
+    folder: Path, name: str, model: Denoiser, tokenizer: Tokenizer, context_tokens: int
+) -> None:
     config = {
         "family": FAMILY,
         "name": name,
@@ -50,9 +67,10 @@ def save(
         key: value.detach().to("cpu", torch.bfloat16).contiguous()
         for key, value in model.state_dict().items()
     }
+    folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     save_file(weights, folder / "model.safetensors")
-    tokenizer.save(folder / "tokenizer.json")
+    (folder / "tokenizer.json").write_text(tokenizer.to_json())
     names = ("config.json", "model.safetensors", "tokenizer.json")
     sums = "".join(f"{_sha256(folder / name)}  {name}\n" for name in names)
     (folder / _SUMS).write_text(sums)
@@ -63,28 +81,23 @@ def load(folder: Path) -> Checkpoint:
 
     Raises CheckpointError, in one sentence, for whatever is missing, altered or not ours.
     """
-    checksum = verify(folder)
+    names, checksum = _verified(folder)
     try:
         config = json.loads((folder / "config.json").read_text())
-        if config.get("family") != FAMILY:
-            raise CheckpointError(
-                f'{folder} is of the family "{config.get("family")}"; this engine knows "{FAMILY}"'
-            )
+        _refuse_other_family(folder, config.get("family"))
         model = Denoiser(DenoiserConfig(**config["denoiser"]))
         weights: dict[str, torch.Tensor] = {}
-        for shard in sorted(folder.glob("*.safetensors")):
-            weights |= load_file(shard)
+        for shard in (name for name in names if name.endswith(".safetensors")):
+            weights |= load_file(folder / shard)
         model.load_state_dict(weights)
         tokenizer = Tokenizer.load(folder / "tokenizer.json")
-        if tokenizer.size > model.config.vocabulary:
-            raise CheckpointError(
-                f"{folder}: the tokenizer has {tokenizer.size} tokens, the model"
-                f" {model.config.vocabulary}: these files are of different checkpoints"
-            )
+        _refuse_other_tokenizer(folder, tokenizer.size, model.config.vocabulary)
         name, context_tokens = str(config["name"]), int(config["context_tokens"])
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(f"{folder} is not a usable checkpoint: {reason}") from error
+    except CheckpointError:
+        raise
+    except Exception as error:  # what a file that is not ours raises has no end
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise CheckpointError(f"{folder} is not a usable checkpoint: {reason:.300}") from error
     return Checkpoint(name, model.eval(), tokenizer, context_tokens, checksum)
 
 
@@ -93,19 +106,41 @@ def verify(folder: Path) -> str:
 
     Raises CheckpointError when the folder, the sums or a file is missing, or a file was altered.
     """
+    return _verified(folder)[1]
+
+
+def _verified(folder: Path) -> tuple[list[str], str]:
+    """The files that the sums vouch for, and the checksum of the sums."""
     if not folder.is_dir():
         raise CheckpointError(f"no checkpoint at {folder}: give the folder of a trained model")
     try:
         listing = (folder / _SUMS).read_bytes()
     except OSError as error:
         raise CheckpointError(f"{folder} has no {_SUMS}: it is not a whole checkpoint") from error
+    names: list[str] = []
     for line in listing.decode(errors="replace").splitlines():
         expected, _, name = line.partition("  ")
+        if not name or len(name) > _LONGEST_NAME:
+            raise CheckpointError(f"{folder / _SUMS} is not a list of sums and file names")
         if not (folder / name).is_file():
             raise CheckpointError(f"{folder} lacks {name}: fetch or export the checkpoint again")
         if _sha256(folder / name) != expected:
             raise CheckpointError(f"{folder / name} is truncated or altered: its checksum differs")
-    return hashlib.sha256(listing).hexdigest()
+        names.append(name)
+    return names, hashlib.sha256(listing).hexdigest()
+
+
+def _refuse_other_family(folder: Path, family: object) -> None:
+    if family != FAMILY:
+        raise CheckpointError(f'{folder} is of the family "{family}"; this engine knows "{FAMILY}"')
+
+
+def _refuse_other_tokenizer(folder: Path, tokens: int, vocabulary: int) -> None:
+    if tokens > vocabulary:
+        raise CheckpointError(
+            f"{folder}: the tokenizer has {tokens} tokens, the model {vocabulary}: these files are"
+            " of different checkpoints"
+        )
 
 
 def _sha256(path: Path) -> str:

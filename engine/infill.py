@@ -66,7 +66,8 @@ class Engine:
         self._tokenizer = found.tokenizer
         self._model = found.model.to(placement.device, placement.dtype)
         self._suffix_limit = found.context_tokens // _SUFFIX_PART
-        self._prefix_limit = found.context_tokens - self._suffix_limit - _MAX_TOKENS
+        self._fill_limit = min(_MAX_TOKENS, found.context_tokens // 4)
+        self._prefix_limit = found.context_tokens - self._suffix_limit - self._fill_limit
         self._cache = ContextCache(self._model, found.context_tokens)
         size = self._model.config.vocabulary
         self._vocabulary = Vocabulary(found.tokenizer, size, placement.device)
@@ -140,7 +141,7 @@ class Engine:
         lines = self._tokenizer.decode(tokens).count(b"\n") + 1
         return (
             len(tokens) == request.length_tokens
-            or len(tokens) >= _MAX_TOKENS
+            or len(tokens) >= self._fill_limit
             or lines > request.max_lines
             or time.monotonic() >= deadline
         )

@@ -13,6 +13,8 @@ from engine.types import Span
 
 _REACH_LINES = 2000
 _SHORTLIST = 12
+_LONGEST_LINE = 400
+"""Characters; comparing takes time quadratic in them, and longer lines seldom repeat."""
 _ALIKE = 55.0
 """Least similarity of the surroundings, 0 to 100."""
 
@@ -34,8 +36,10 @@ def look_up(text: bytes, hole: Span, count: int) -> list[str]:
     above = text[: hole.start].decode().split("\n")
     below = text[hole.end :].decode().split("\n")
     typed, rest = above.pop(), below.pop(0)
+    if len(typed) + len(rest) > _LONGEST_LINE:
+        return []
     key = f"{_last_filled(above)}\n{typed}"
-    next_line = next((line for line in below if line.strip()), "")
+    next_line = next((line for line in below if line.strip()), "")[:_LONGEST_LINE]
     near = (above[-_REACH_LINES:], below[:_REACH_LINES])
     places = [place for lines in near for place in _places(lines, typed, rest)]
     keys = [place.key for place in places]
@@ -49,13 +53,13 @@ def look_up(text: bytes, hole: Span, count: int) -> list[str]:
 
 
 def _last_filled(lines: list[str]) -> str:
-    return next((line for line in reversed(lines) if line.strip()), "")
+    return next((line for line in reversed(lines) if line.strip()), "")[:_LONGEST_LINE]
 
 
 def _places(lines: list[str], typed: str, rest: str) -> list[_Place]:
     """The lines that begin with what is typed and end with what follows the hole."""
     start, end = typed.lstrip(), rest.strip()
-    filled = [line for line in lines if line.strip()]
+    filled = [line for line in lines if line.strip() and len(line) <= _LONGEST_LINE]
     places: list[_Place] = []
     for index in range(1, len(filled)):
         line = filled[index].strip()

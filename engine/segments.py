@@ -14,34 +14,61 @@ def prefix_tokens(
     tokenizer: Tokenizer, language: str, text: bytes, start: int, limit: int
 ) -> list[int]:
     """At most `limit` tokens that end at byte `start`, in reading order, language tag first."""
-    begin = _far_edge(text, start, limit)
+    begin = _window_start(text, start, limit)
     tokens = tokenizer.encode(text[begin:start])
     if begin == 0:
         tokens = [FILE, *tokens]
-    return [tokenizer.tag(language), *tokens[-(limit - 1) :]]
+    return [tokenizer.tag(language), *_nearest(tokens, limit - 1)]
 
 
 def suffix_tokens(
     tokenizer: Tokenizer, language: str, text: bytes, end: int, limit: int
 ) -> list[int]:
     """At most `limit` tokens from byte `end` on, the last one first, language tag before them."""
-    far = len(text) - _far_edge(text[::-1], len(text) - end, limit)
-    tokens = tokenizer.encode(text[end:far])
-    if far == len(text):
+    stop = _window_end(text, end, limit)
+    tokens = tokenizer.encode(text[end:stop])
+    if stop == len(text):
         tokens = [*tokens, FILE]
-    return [tokenizer.tag(language), *reversed(tokens[: limit - 1])]
+    return [tokenizer.tag(language), *_nearest(tokens[::-1], limit - 1)]
 
 
-def _far_edge(text: bytes, near: int, limit: int) -> int:
-    """Where a window that ends at `near` begins: a line end at a hop, or a hop in a huge line."""
+def _nearest(tokens: list[int], limit: int) -> list[int]:
+    """The last `limit` tokens or fewer: what is read first is dropped in hops."""
+    excess = max(0, len(tokens) - limit)
+    hop = max(1, limit // 4)
+    return tokens[-(-excess // hop) * hop :]
+
+
+def _window_start(text: bytes, near: int, limit: int) -> int:
+    """Where a window that ends at `near` begins: a line start after a hop, or the hop itself."""
     reach = limit * _BYTES_PER_TOKEN
     if near <= reach:
         return 0
     hop = reach // 3
     edge = -(-(near - reach) // hop) * hop
-    line = text.find(b"\n", edge - 1, near)
-    if 0 <= line < edge + hop:
+    line = text.find(b"\n", edge - 1, edge + hop)
+    if line >= 0:
         return line + 1
-    while edge < near and 0x80 <= text[edge] < 0xC0:  # not inside a character
+    while edge < near and _inside_character(text, edge):
         edge += 1
     return edge
+
+
+def _window_end(text: bytes, near: int, limit: int) -> int:
+    """Where a window that begins at `near` ends; its hops count from the end of the text."""
+    reach = limit * _BYTES_PER_TOKEN
+    if len(text) - near <= reach:
+        return len(text)
+    hop = reach // 3
+    edge = len(text) - -(-(len(text) - near - reach) // hop) * hop
+    line = text.rfind(b"\n", edge - hop, edge)
+    if line >= 0:
+        return line + 1
+    while edge > near and _inside_character(text, edge):
+        edge -= 1
+    return edge
+
+
+def _inside_character(text: bytes, offset: int) -> bool:
+    """Would a cut here part the bytes of one character?"""
+    return offset < len(text) and 0x80 <= text[offset] < 0xC0

@@ -78,9 +78,10 @@ class Settler:
         return sound or self._cut(self.gate, fills[0])
 
     def _first_sound(self, gate: Gate, fills: list[Fill]) -> Settled | None:
-        for fill in fills:
+        """The best fill without a fault; nothing at all counts only where it is the best."""
+        for rank, fill in enumerate(fills):
             text = self._text(fill.tokens)
-            if not gate.faults(text) and gate.confirm(text):
+            if (text or rank == 0) and not gate.faults(text) and gate.confirm(text):
                 return Settled(text, "valid", fill.score_nats)
         return None
 
@@ -96,7 +97,7 @@ class Settler:
             mended = climb(
                 lattice, gate, detokenize, min(self.deadline, time.monotonic() + _CLIMB_S)
             )
-            if mended.sound and gate.confirm(mended.text):
+            if mended.sound and mended.text and gate.confirm(mended.text):
                 return Settled(mended.text, "repaired", fill.score_nats)
             if round_index == _ROUNDS or time.monotonic() >= self.deadline:
                 return None

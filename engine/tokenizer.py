@@ -63,7 +63,12 @@ class Tokenizer:
             raise CheckpointError(f"{path} is not a readable tokenizer: {error}") from error
         if any(bpe.token_to_id(name) != index for index, name in enumerate(SPECIALS)):
             raise CheckpointError(f"{path} lacks the special tokens of this engine: train it anew")
-        return cls(bpe)
+        try:
+            return cls(bpe)
+        except KeyError as error:
+            raise CheckpointError(
+                f"{path} is not a byte-level vocabulary: train it anew"
+            ) from error
 
     @classmethod
     def train(cls, texts: Iterable[str], vocabulary_size: int) -> "Tokenizer":
@@ -96,6 +101,10 @@ class Tokenizer:
     def save(self, path: Path) -> None:
         """Write tokenizer.json."""
         self._bpe.save(str(path))
+
+    def to_json(self) -> str:
+        """What `save` writes."""
+        return self._bpe.to_str()
 
     def encode(self, text: bytes) -> list[int]:
         """Token ids whose bytes, joined, are exactly `text`. Text never becomes a special."""

@@ -54,6 +54,8 @@ class InfillRequest:
     def __post_init__(self) -> None:
         if self.hole.end > len(self.text):
             raise ValueError(f"the hole ends at byte {self.hole.end}, the text at {len(self.text)}")
+        if self.length_tokens is not None and self.length_tokens < 0:
+            raise ValueError(f"length_tokens must not be negative, got {self.length_tokens}")
         if self.max_lines < 1:
             raise ValueError(f"max_lines must be at least 1, got {self.max_lines}")
 

@@ -51,14 +51,14 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a denoiser on folders or git repositories")
     train.add_argument("sources", type=Path, nargs="*", metavar="SOURCE")
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
-    train.add_argument("--minutes", type=float, default=60.0, help="time to train in all")
+    train.add_argument("--minutes", type=_above_zero, default=60.0, help="time to train in all")
     train.add_argument("--device", default="auto", help="cpu, cuda, auto (default)")
     train.add_argument("--threads", type=int)
     train.add_argument("--vocabulary", type=int, default=8192, metavar="TOKENS")
-    train.add_argument("--width", type=int, default=256)
-    train.add_argument("--layers", type=int, default=4)
-    train.add_argument("--chunks", type=int, default=4, help="chunks of text per step")
-    train.add_argument("--tokens", type=int, default=512, help="tokens per chunk")
+    train.add_argument("--width", type=_multiple_of_64, default=256)
+    train.add_argument("--layers", type=_count, default=4)
+    train.add_argument("--chunks", type=_count, default=4, help="chunks of text per step")
+    train.add_argument("--tokens", type=_multiple_of_64, default=512, help="tokens per chunk")
     train.add_argument("--seed", type=int, default=0)
 
     evaluation = commands.add_parser("eval", help="measure a model on code it has not seen")
@@ -69,6 +69,24 @@ def _parser() -> argparse.ArgumentParser:
     evaluation.add_argument("--seed", type=int, default=0)
     evaluation.add_argument("--json", type=Path, metavar="FILE", help="also write the scores here")
     return parser
+
+
+def _above_zero(word: str) -> float:
+    if not (number := float(word)) > 0:
+        raise argparse.ArgumentTypeError(f"{word} is not above 0")
+    return number
+
+
+def _count(word: str) -> int:
+    if (number := int(word)) < 1:
+        raise argparse.ArgumentTypeError(f"{word} is less than 1")
+    return number
+
+
+def _multiple_of_64(word: str) -> int:
+    if (number := _count(word)) % 64:
+        raise argparse.ArgumentTypeError(f"{word} is not a multiple of 64")
+    return number
 
 
 def _tokenizer(options: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.errors import CorpusError
 from engine.tokenizer import EOM, LANGUAGES
 from engine.train.pack import TILE_BIT, TOKEN_BITS
 
@@ -65,6 +66,8 @@ def batches(
 ) -> Iterator[Batch]:
     """Endless batches; each chunk's language is drawn by `weights`, its place at random."""
     usable = {name: row for name, row in packed.items() if len(row) > shape.tokens}
+    if not usable:
+        raise CorpusError(f"no language has a chunk of {shape.tokens} tokens: give more code")
     names = sorted(usable)
     share = np.array([weights.get(name, 1.0) for name in names])
     while True:

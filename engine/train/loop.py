@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,7 @@ class Run:
         self.step, self.tokens, self.seconds = 0, 0, 0.0
         if (folder / "state.pt").exists():
             self._resume()
+        self._trim_curve()
         compiled = torch.compile(trunk, dynamic=False) if settings.compiled else trunk
         self._trunk = compiled
 
@@ -116,13 +118,14 @@ class Run:
         source = batches(packed["train"], self.settings.mix, self.settings.shape, self.draw)
         self._warm_up(packed["train"])
         last_save = last_report = time.monotonic()
-        tokens_then, recent = self.tokens, list[Losses]()
-        while (progress := self.seconds / (60 * self.settings.minutes)) < 1:
+        tokens_then, recent, latest = self.tokens, list[Losses](), list[Losses]()
+        while (progress := self._progress()) < 1:
             began = time.monotonic()
-            recent.append(self._step(next(source), progress))
+            latest = [self._step(next(source), progress)]
+            recent += latest
             now = time.monotonic()
             self.seconds += now - began
-            if now - last_report >= report_seconds:
+            if now - last_report >= report_seconds and self._progress() < 1:
                 pace = (self.tokens - tokens_then) / (now - last_report)
                 self._report(recent, pace, progress, None, report)
                 last_report, tokens_then, recent = now, self.tokens, []
@@ -132,9 +135,13 @@ class Run:
         valid = validation_loss(
             self.model, packed["valid"], self.settings.mix, self.settings.shape, self.placement
         )
-        if recent:
-            self._report(recent, 0.0, 1.0, valid, report)
+        if latest:
+            self._report(latest, 0.0, 1.0, valid, report)
         self.save()
+
+    def _progress(self) -> float:
+        """Share of the budget that is spent."""
+        return self.seconds / (60 * self.settings.minutes)
 
     def save(self) -> None:
         """Write state and checkpoint; a failure leaves the ones before it whole.
@@ -151,14 +158,15 @@ class Run:
         }
         fresh = self.folder / "state.pt.new"
         try:
-            torch.save(state, fresh)
+            buffer = BytesIO()  # torch's own writer does not say why the disk refuses
+            torch.save(state, buffer)
+            fresh.write_bytes(buffer.getbuffer())
             fresh.replace(self.folder / "state.pt")
             self.export(self.folder / "checkpoint")
-        except (OSError, RuntimeError) as error:
+        except (OSError, CheckpointError) as error:
             fresh.unlink(missing_ok=True)
-            reason = str(error).splitlines()[0]
             raise CheckpointError(
-                f"the run's state could not be written to {self.folder} ({reason}):"
+                f"the run's state could not be written to {self.folder} ({error}):"
                 " the one saved before is intact; free some space and resume"
             ) from error
 
@@ -207,23 +215,40 @@ class Run:
             curve.write(json.dumps(asdict(row)) + "\n")
         report(row)
 
+    def _trim_curve(self) -> None:
+        """Drop the rows behind the saved state, which are run again, and a row that was cut."""
+        curve = self.folder / "curve.jsonl"
+        if not curve.exists():
+            return
+        kept: list[str] = []
+        for line in curve.read_text().splitlines(keepends=True):
+            if not line.endswith("\n") or json.loads(line)["step"] > self.step:
+                break
+            kept.append(line)
+        curve.write_text("".join(kept))
+
+    def _refuse_other_shape(self, config: dict[str, object]) -> None:
+        if config != asdict(self.model.config):
+            raise EngineError(
+                f"{self.folder} holds a run of another shape ({config}): resume it with the same"
+                " options or choose another folder"
+            )
+
     def _resume(self) -> None:
         try:
             state = torch.load(
                 self.folder / "state.pt", map_location=self.placement.device, weights_only=True
             )
-            if state["config"] != asdict(self.model.config):
-                raise EngineError(
-                    f"{self.folder} holds a run of another shape ({state['config']}): resume it"
-                    " with the same options or choose another folder"
-                )
+            self._refuse_other_shape(state["config"])
             self.model.load_state_dict(state["model"])
             self.optimizers.load_state_dict(state["optimizers"])
             self.noise.set_state(state["noise"].cpu())
             self.draw.bit_generator.state = json.loads(state["draw"])
             self.step, self.tokens, self.seconds = state["progress"]
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
-            reason = str(error).splitlines()[0]
+        except EngineError:
+            raise
+        except Exception as error:  # what a file that is not ours raises has no end
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             raise CheckpointError(
                 f"{self.folder / 'state.pt'} cannot be resumed ({reason}): remove it to start anew"
             ) from error

@@ -81,6 +81,6 @@ def load_packed(folder: Path) -> dict[str, dict[str, NDArray[np.uint16]]]:
                     f"{folder / name} has {len(tokens)} of {count} tokens: pack again"
                 )
             splits[split][language] = tokens
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorpusError(f"{folder} holds no packed tokens ({error}): pack again") from error
     return splits
