@@ -20,7 +20,7 @@ from engine.lookup import look_up
 from engine.model import Sight
 from engine.overlap import Surroundings
 from engine.sampler import Limits, Look, denoise, judge
-from engine.schedule import Length, Rule, length_nats, likely_lengths
+from engine.schedule import Length, Rule, chance_nats, length_nats, likely_lengths
 from engine.segments import prefix_tokens, suffix_tokens
 from engine.settle import Fill, Settled, Settler
 from engine.tokenizer import MASK
@@ -170,20 +170,25 @@ class Engine:
 
         return look
 
-    def _guesses(self, request: InfillRequest) -> list[list[int]]:
-        """Fills looked up in the text, as tokens; only for holes within a line: lines repeat."""
+    def _guesses(self, request: InfillRequest) -> list[tuple[list[int], float]]:
+        """Fills looked up in the text, as tokens, and how alike their surroundings are.
+
+        Only for holes within a line: lines repeat.
+        """
         if request.max_lines > 1:
             return []
-        fills = look_up(request.text, request.hole, self.rule.guesses)
-        guesses = [self._tokenizer.encode(fill.encode()) for fill in fills]
+        found = look_up(request.text, request.hole, self.rule.guesses)
+        guesses = [(self._tokenizer.encode(guess.fill.encode()), guess.alike) for guess in found]
         given = request.length_tokens
-        return [g for g in guesses if len(g) < _LONG_BLOCK and given in (None, len(g))]
+        return [
+            pair for pair in guesses if len(pair[0]) < _LONG_BLOCK and given in (None, len(pair[0]))
+        ]
 
     def _open_canvas(
         self,
         look: Look,
         request: InfillRequest,
-        guesses: list[list[int]],
+        guesses: list[tuple[list[int], float]],
         done: int,
         clock: _Clock,
     ) -> tuple[Canvas, list[Length]]:
@@ -191,19 +196,21 @@ class Engine:
 
         The lengths come from one pass over a blank canvas, unless the request gives the length.
         """
-        slots = _LONG_BLOCK if any(len(guess) >= _BLOCK for guess in guesses) else _BLOCK
+        slots = _LONG_BLOCK if any(len(guess) >= _BLOCK for guess, _ in guesses) else _BLOCK
         if request.length_tokens is not None:
-            given = Length(min(slots, request.length_tokens - done), 0.0)
-            lengths = [given, *(given for _ in guesses)]
+            given = min(slots, request.length_tokens - done)
+            lengths = [Length(given, 0.0), *(Length(given, 0.0, alike) for _, alike in guesses)]
         else:
             blank_NC = torch.full((1, slots), MASK, device=self._device)
             ends = self._vocabulary.ends(look(blank_NC)[0], request.max_lines)
             clock.passes += 1
             nats = length_nats(*ends)
             lengths = likely_lengths(nats, self.rule.lengths)
-            lengths += [Length(len(guess), float(nats[len(guess)])) for guess in guesses]
+            lengths += [
+                Length(len(guess), float(nats[len(guess)]), alike) for guess, alike in guesses
+            ]
         canvas = Canvas.blank([length.tokens for length in lengths], slots, self._device)
-        for row, guess in enumerate(guesses, len(lengths) - len(guesses)):
+        for row, (guess, _) in enumerate(guesses, len(lengths) - len(guesses)):
             canvas.seed(row, guess)
         return canvas, lengths
 
@@ -261,9 +268,9 @@ class Engine:
 
 
 def _ranked(done: list[int], canvas: Canvas, lengths: list[Length], look: Look) -> list[Fill]:
-    """One fill per row, best first: by mean log-probability, the length counting as one token."""
-    fills: list[Fill] = []
-    for row, length in enumerate(lengths):
-        total = canvas.mean_nats(row) * length.tokens + length.nats
-        fills.append(Fill(done, canvas.row(row), look, total / (length.tokens + 1)))
+    """One fill per row, the one that is likeliest right first."""
+    fills = [
+        Fill(done, canvas.row(row), look, chance_nats(canvas.mean_nats(row), length))
+        for row, length in enumerate(lengths)
+    ]
     return sorted(fills, key=lambda fill: -fill.score_nats)

@@ -2,7 +2,7 @@
 
 The hole's surroundings are compared with those of every other line; what stands at the places most
 alike is offered as a filled row of the canvas, beside the rows that start from noise, and wins only
-where the denoiser finds it likelier. In autoregressive decoding this is prompt lookup.
+where it is likelier to be right. In autoregressive decoding this is prompt lookup.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,15 @@ _SHORTLIST = 12
 _LONGEST_LINE = 400
 """Characters; comparing takes time quadratic in them, and longer lines seldom repeat."""
 _ALIKE = 55.0
-"""Least similarity of the surroundings, 0 to 100."""
+"""Least similarity of what is before the hole, 0 to 100."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A fill, and how similar its surroundings are to those of the hole, 0 to 1."""
+
+    fill: str
+    alike: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +36,8 @@ class _Place:
     fill: str
 
 
-def look_up(text: bytes, hole: Span, count: int) -> list[str]:
-    """Up to `count` fills for a hole within one line, from the most similar place on.
+def look_up(text: bytes, hole: Span, count: int) -> list[Guess]:
+    """Up to `count` different fills for a hole within one line, from the most similar place on.
 
     text  valid UTF-8
     """
@@ -44,12 +52,13 @@ def look_up(text: bytes, hole: Span, count: int) -> list[str]:
     places = [place for lines in near for place in _places(lines, typed, rest)]
     keys = [place.key for place in places]
     found = process.extract(key, keys, scorer=fuzz.ratio, limit=_SHORTLIST, score_cutoff=_ALIKE)
-    ranked = sorted(
-        ((score + fuzz.ratio(next_line, places[i].below) / 2, i) for _, score, i in found),
-        key=lambda entry: (-entry[0], entry[1]),
-    )
-    fills = dict.fromkeys(places[i].fill for _, i in ranked)
-    return list(fills)[:count]
+    guesses: dict[str, Guess] = {}
+    for _, score, index in found:
+        place = places[index]
+        alike = (score + fuzz.ratio(next_line, place.below)) / 200
+        if place.fill not in guesses or guesses[place.fill].alike < alike:
+            guesses[place.fill] = Guess(place.fill, alike)
+    return sorted(guesses.values(), key=lambda guess: -guess.alike)[:count]
 
 
 def _last_filled(lines: list[str]) -> str:

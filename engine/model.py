@@ -19,7 +19,7 @@ SwiGLU, arXiv:2002.05202. Each embedding also takes a share of its neighbour's (
 modded-nanogpt), which lets a single layer look a token up by the one before it.
 """
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import torch
@@ -40,10 +40,8 @@ class DenoiserConfig:
     rope_base: float = 10_000.0
 
     def __post_init__(self) -> None:
-        if (
-            min(self.vocabulary, self.width, self.layers, self.heads, self.kv_heads, self.hidden)
-            < 1
-        ):
+        sizes = (self.vocabulary, self.width, self.layers, self.heads, self.kv_heads, self.hidden)
+        if min(sizes) < 1:
             raise ValueError(f"every size has to be at least 1: {self}")
         if self.width % self.heads or (self.width // self.heads) % 2:
             raise ValueError(f"width {self.width} does not split into {self.heads} even heads")

@@ -31,10 +31,14 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """A candidate length in tokens, and the log-probability (nats) of it."""
+    """A candidate length in tokens, and the log-probability (nats) of it.
+
+    alike  for a looked-up fill of that length: how similar its surroundings are, 0 to 1
+    """
 
     tokens: int
     nats: float
+    alike: float | None = None
 
 
 def places_to_unmask(
@@ -83,3 +87,15 @@ def likely_lengths(nats: Tensor, count: int) -> list[Length]:
     tokens: list[int] = best.indices.tolist()
     values: list[float] = best.values.tolist()
     return [Length(*pair) for pair in zip(tokens, values, strict=True)]
+
+
+def chance_nats(mean_nats: float, length: Length) -> float:
+    """Log-probability that a finished row is exactly what the user would write, <= 0.
+
+    mean_nats  mean log-probability of its tokens, as judged
+    """
+    if length.alike is None:
+        odds = 0.0 + 1.0 * mean_nats + 0.3 * length.nats
+    else:
+        odds = -10.0 + 10.0 * length.alike + 0.3 * mean_nats + 0.1 * length.nats
+    return -math.log1p(math.exp(-odds))

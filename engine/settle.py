@@ -31,7 +31,7 @@ class Fill:
     before      tokens of the blocks that came before the last
     canvas      the last block, one row
     look        the denoiser in the context of that block
-    score_nats  mean log-probability of the tokens and of the length, <= 0
+    score_nats  log-probability that the fill is exactly right, <= 0, as estimated
     """
 
     before: list[int]

@@ -103,7 +103,7 @@ class Suggestion:
     """The answer: what to put in the hole.
 
     text         the fill, "" when there is nothing sound to offer
-    score_nats   mean log-probability of its tokens when they were unmasked, <= 0
+    score_nats   log-probability that it is exactly what the user would write, <= 0, as estimated
     verdict      what the syntax gate said
     """
 

@@ -1,0 +1,76 @@
+"""What similar places of a text suggest for a hole."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.lookup import Guess, look_up
+from engine.types import Span
+
+
+def guessed(text: str, count: int = 3) -> list[Guess]:
+    """What is looked up for the hole at `$0`."""
+    before, _, after = text.partition("$0")
+    at = len(before.encode())
+    return look_up((before + after).encode(), Span(at, at), count)
+
+
+BLOCKS = """\
+if red:
+    paint(red)
+    done = True
+
+if green:
+    wash(green)
+    done = False
+
+if blue:
+    {hole}
+    done = True
+"""
+
+
+def test_the_place_most_alike_comes_first() -> None:
+    fills = [guess.fill for guess in guessed(BLOCKS.format(hole="$0"))]
+    assert fills[0] == "paint(red)"
+    assert "wash(green)" in fills
+
+
+def test_guesses_are_sorted_by_how_alike_they_are() -> None:
+    alike = [guess.alike for guess in guessed(BLOCKS.format(hole="$0"))]
+    assert alike == sorted(alike, reverse=True)
+    assert all(0 <= share <= 1 for share in alike)
+
+
+def test_what_is_typed_has_to_agree() -> None:
+    assert [guess.fill for guess in guessed(BLOCKS.format(hole="wa$0"))] == ["sh(green)"]
+    assert guessed(BLOCKS.format(hole="zebra$0")) == []
+
+
+def test_what_follows_on_the_line_is_not_repeated() -> None:
+    assert [guess.fill for guess in guessed(BLOCKS.format(hole="paint($0)"))] == ["red"]
+
+
+def test_places_below_count_too() -> None:
+    text = "if blue:\n    $0\n    done = True\n\nif red:\n    paint(red)\n    done = True\n"
+    assert guessed(text)[0].fill == "paint(red)"
+
+
+def test_a_fill_is_offered_once_however_often_it_stands_there() -> None:
+    text = "a = 1\nb = 2\n" * 9 + "a = 1\n$0\n"
+    fills = [guess.fill for guess in guessed(text)]
+    assert len(fills) == len(set(fills))
+    assert fills[0] == "b = 2"
+
+
+def test_huge_lines_are_passed_over() -> None:
+    huge = "x = [" + "1, " * 100_000 + "]"
+    assert guessed(f"y\n{huge}\ny\n{huge}\ny\n{huge}$0\n") == []
+    assert huge not in [guess.fill for guess in guessed(f"a = 1\n{huge}\na = 1\n$0\n")]
+
+
+@given(st.text(max_size=80), st.text(max_size=80))
+def test_any_text_is_taken(before: str, after: str) -> None:
+    at = len(before.encode())
+    for guess in look_up((before + after).encode(), Span(at, at), 3):
+        assert guess.fill
+        assert "\n" not in guess.fill
