@@ -12,6 +12,7 @@ from torch import Tensor
 from engine.schedule import (
     Length,
     Rule,
+    chance_nats,
     length_nats,
     likely_lengths,
     places_to_revoke,
@@ -110,3 +111,13 @@ def test_no_more_lengths_are_given_than_asked_for_or_than_there_are() -> None:
     nats = length_nats(torch.tensor([0.5]), torch.tensor([0.0]))
     assert len(likely_lengths(nats, 3)) == 2
     assert len(likely_lengths(nats, 1)) == 1
+
+
+@given(st.floats(-20, 0), st.floats(-9, 0), st.floats(0, 1))
+def test_a_likelier_row_has_the_better_chance(mean: float, length: float, alike: float) -> None:
+    for kind in (None, alike):
+        chance = chance_nats(mean, Length(3, length, kind))
+        assert chance <= 0
+        assert chance_nats(mean / 2, Length(3, length, kind)) >= chance
+        assert chance_nats(mean, Length(3, length / 2, kind)) >= chance
+    assert chance_nats(mean, Length(3, length, 1.0)) >= chance_nats(mean, Length(3, length, alike))
