@@ -15,6 +15,7 @@ from engine.tokenizer import EOM, MASK
 
 ALTERNATIVES = 8
 """Tokens remembered per slot as what was nearly chosen."""
+_OFTEN = 2**31
 
 
 @dataclass(slots=True)
@@ -57,12 +58,16 @@ class Canvas:
         return ~(self.known_NC | self.masked_NC)
 
     def seed(self, index: int, tokens: Sequence[int]) -> None:
-        """Fill a row, masked so far, with a guess of as many tokens as the row is long."""
+        """Fill a row, masked so far, with a guess of as many tokens as the row is long.
+
+        The sampler takes it as it is: its places count as revoked as often as any rule allows.
+        """
         length = self.length(index)
         if len(tokens) != length:
             raise ValueError(f"{len(tokens)} tokens for a row of {length}")
         self.tokens_NC[index, :length] = torch.tensor(tokens, device=self.tokens_NC.device)
         self.masked_NC[index] = False
+        self.revoked_NC[index] = _OFTEN
 
     def judge(self, log_probs_NCV: Tensor) -> None:
         """Note, for every filled slot, what a denoiser that did not see its token thinks of it."""

@@ -191,3 +191,16 @@ def test_a_token_is_judged_by_who_does_not_see_it(lengths: list[int]) -> None:
     assert len(shown) == 1
     assert torch.equal(canvas.tokens_NC, tokens_NC)
     assert (canvas.nats_NC > -1e-3).all()
+
+
+def test_a_guess_is_left_as_it_is() -> None:
+    canvas = Canvas.blank([3, 3], 4, torch.device("cpu"))
+    canvas.seed(1, [20, 21, 22])
+    random = torch.Generator().manual_seed(0)
+
+    def look(tokens_NC: Tensor) -> Tensor:
+        return torch.randn(*tokens_NC.shape, 40, generator=random)
+
+    rule = Rule(doubtful=0.9, remask_limit=9, passes=9)
+    for _ in denoise(look, canvas, rule, Limits(torch.zeros(40, dtype=torch.bool)), random):
+        assert canvas.tokens_NC[1].tolist() == [20, 21, 22, EOM]
