@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from engine import __version__
 from engine.errors import CheckpointError, EngineError
 from engine.rendezvous import DEFAULT_MODEL, rendezvous
-from engine.threads import usable_cores, wait_passively
+from engine.threads import SERVING_THREADS, wait_passively
 
 if TYPE_CHECKING:
     from engine.infill import Engine
@@ -49,7 +49,7 @@ def _serve(model: Path, device: str, idle_minutes: float) -> None:
     def load() -> "Engine":
         from engine.infill import Engine  # brings in torch, which a process that leaves needs not
 
-        engine = Engine.load(model, device, usable_cores())
+        engine = Engine.load(model, device, SERVING_THREADS)
         info = engine.info
         print(
             f"Sfumato {__version__} serves {info.model}, {info.parameters / 1e6:.1f}M parameters, "

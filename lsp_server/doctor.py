@@ -15,7 +15,7 @@ from rich.table import Table
 from engine import CheckpointError, EngineError, __version__
 from engine.client import EngineClient
 from engine.rendezvous import DEFAULT_MODEL, private_folder
-from engine.threads import usable_cores, wait_passively
+from engine.threads import SERVING_THREADS, usable_cores, wait_passively
 
 PACKAGES = ("torch", "safetensors", "tokenizers", "tree-sitter", "pygls", "lsprotocol", "starlette")
 
@@ -81,7 +81,9 @@ def _torch() -> Finding:
         advice = "install a build of torch for this machine"
         return Finding("device", "missing", f"torch cannot be imported: {error}", advice)
     cuda = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return Finding("device", "ok", f"cpu with {usable_cores()} threads{cuda}")
+    return Finding(
+        "device", "ok", f"cpu, {usable_cores()} cores, {SERVING_THREADS} of them to fill with{cuda}"
+    )
 
 
 def _model(model: Path) -> Finding:

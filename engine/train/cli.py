@@ -19,6 +19,7 @@ from engine.errors import CorpusError
 from engine.infill import Engine
 from engine.model import DenoiserConfig
 from engine.rendezvous import DEFAULT_MODEL
+from engine.threads import SERVING_THREADS
 from engine.tokenizer import Tokenizer
 from engine.train.corpus import SourceFile, source_files
 from engine.train.curve import draw_curve
@@ -181,7 +182,7 @@ def _run_with_progress(run: Run) -> None:
 
 
 def _eval(options: argparse.Namespace) -> None:
-    engine = Engine.load(options.model, options.device)
+    engine = Engine.load(options.model, options.device, SERVING_THREADS)
     tokenizer = Tokenizer.load(options.model / "tokenizer.json")
     files = _files(options.sources)
     items = draw_items(files, options.items, options.seed)
