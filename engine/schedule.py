@@ -23,7 +23,7 @@ class Rule:
     confident: float = 0.9
     doubtful: float = 0.05
     remask_limit: int = 1
-    passes: int = 6
+    passes: int = 4
     temperature: float = 0.0
     lengths: int = 3
     guesses: int = 2
@@ -99,7 +99,9 @@ def chance_nats(mean_nats: float, length: Length) -> float:
     that the likeness of the surroundings did not.
     """
     if length.alike is None:
-        odds = -1.9 + 2.6 * mean_nats + 0.35 * length.nats
+        # the end counts as one token more, so an empty fill is no likelier than that it is empty
+        mean_nats = (mean_nats * length.tokens + length.nats) / (length.tokens + 1)
+        odds = -1.2 + 2.6 * mean_nats
     else:
         odds = -7.3 + 7.1 * length.alike
     return -math.log1p(math.exp(-odds))

@@ -107,7 +107,7 @@ class ScriptedDenoiser(Denoiser):
 def scripted_engine(script: Script, rule: Rule | None = None) -> tuple[Engine, ScriptedDenoiser]:
     """The whole engine around a scripted denoiser; by default nothing is looked up in the text."""
     model = ScriptedDenoiser(script, tiny_tokenizer().size)
-    return Engine(tiny_checkpoint(model), CPU, rule or Rule(guesses=0)), model
+    return Engine(tiny_checkpoint(model), CPU, rule or Rule(guesses=0, passes=10)), model
 
 
 def tokens_of(text: str) -> list[int]:
