@@ -130,6 +130,7 @@ class Engine:
             clock.passes += 1
             clock.denoise_s += time.monotonic() - began
             fills = _ranked(done, canvas, lengths, look)
+            yield self._draft(done, fills[0].canvas, clock)
             full = fills[0].canvas.length(0) == canvas.tokens_NC.shape[1]
             done = fills[0].tokens
             if not full or self._complete(request, done, limits.deadline):
@@ -215,7 +216,7 @@ class Engine:
         return canvas, lengths
 
     def _draft(self, done: list[int], canvas: Canvas, clock: _Clock) -> Draft:
-        """The row of the likeliest length, as far as it has come."""
+        """The first row, as far as it has come; that is the likeliest length, or the best fill."""
         length = canvas.length(0)
         masked: list[bool] = canvas.masked_NC[0, :length].tolist()
         tokens: list[int] = canvas.tokens_NC[0, :length].tolist()
