@@ -22,26 +22,23 @@ EXAMPLES = sorted((ROOT / "examples").iterdir())
 def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with corner(monkeypatch) as path:
         yield path
-        end_processes(ROOT)
+        end_processes(ROOT / "engine" / "weights")
 
 
 def test_no_example_has_more_faults_when_its_holes_are_filled(folder: Path) -> None:
-    done = subprocess.run(
-        [SFUMATO, "fill", "--budget-ms", "20000", *map(str, EXAMPLES)],
-        cwd=folder,
-        env=os.environ,
-        capture_output=True,
-        check=True,
-    )
-    rest = done.stdout
     for path in EXAMPLES:
+        filled = subprocess.run(
+            [SFUMATO, "fill", "--budget-ms", "20000", str(path)],
+            cwd=folder,
+            env=os.environ,
+            capture_output=True,
+            check=True,
+        ).stdout
         pieces = path.read_bytes().split(b"$0")
-        assert rest.startswith(pieces[0])
-        filled, _, rest = rest.partition(pieces[-1])
-        filled += pieces[-1]
+        assert filled.startswith(pieces[0])
+        assert filled.endswith(pieces[-1])
         assert fault_count(path, filled) <= fault_count(path, b"".join(pieces))
         assert len(filled) > sum(map(len, pieces)), f"nothing was put into {path.name}"
-    assert not rest
 
 
 def fault_count(path: Path, text: bytes) -> int:

@@ -100,7 +100,7 @@ def test_forbidden_and_banned_tokens_are_never_written(seed: int, rule: Rule) ->
 def test_the_generator_yields_after_each_look() -> None:
     looks = [[[0.95, 0.6, 0.7, 0.6, 0.6, 0.6]], [[0.95, 0.6, 0.95, 0.7, 0.95, 0.95]], [[0.99] * 6]]
     canvas = Canvas.blank([SLOTS], SLOTS, CPU)
-    steps = denoise(scripted(*looks), canvas, Rule(), Limits(SPECIALS), noise())
+    steps = denoise(scripted(*looks), canvas, Rule(passes=9), Limits(SPECIALS), noise())
     masked = [state.masked_NC[0].nonzero().flatten().tolist() for state in steps]
     assert masked == [[1, 2, 3, 4, 5], [1, 3], []]
 
