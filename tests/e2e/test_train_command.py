@@ -149,7 +149,7 @@ def test_too_little_code_for_a_chunk_is_said(
     code: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ("--vocabulary", "320", "--width", "64", "--layers", "1", "--minutes", "0.01")
-    long = ("--tokens", "100000", "--chunks", "1")
+    long = ("--tokens", "99968", "--chunks", "1")
     refused(capsys, "train", code, "--out", tmp_path / "run", *options, *long)
 
 
