@@ -70,7 +70,7 @@ def _write(
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     save_file(weights, folder / "model.safetensors")
-    (folder / "tokenizer.json").write_text(tokenizer.to_json())
+    tokenizer.save(folder / "tokenizer.json")
     names = ("config.json", "model.safetensors", "tokenizer.json")
     sums = "".join(f"{_sha256(folder / name)}  {name}\n" for name in names)
     (folder / _SUMS).write_text(sums)

@@ -24,12 +24,11 @@ from engine.schedule import Length, Rule, chance_nats, length_nats, likely_lengt
 from engine.segments import prefix_tokens, suffix_tokens
 from engine.settle import Fill, Settled, Settler
 from engine.tokenizer import MASK
-from engine.types import Draft, EngineInfo, InfillRequest, Suggestion, Timings
+from engine.types import MASK_GLYPH, Draft, EngineInfo, InfillRequest, Suggestion, Timings
 from engine.vocabulary import Vocabulary
 from grammars import Gate, language_for
 
 MAX_TEXT_BYTES = 16 * 2**20
-MASK_GLYPH = "\u2591"
 
 _BLOCK, _LONG_BLOCK = 16, 32
 """Canvas slots, and those of a canvas that has to hold a long guess. A hole that is longer than its

@@ -60,11 +60,15 @@ class InfillRequest:
             raise ValueError(f"max_lines must be at least 1, got {self.max_lines}")
 
 
+MASK_GLYPH = "\u2591"
+"""Shown for a masked place in a draft: one light shade block."""
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """The hole after one denoising step.
 
-    text    the fill so far; each masked place shows as U+2591 (one light shade block)
+    text    the fill so far; each masked place shows as MASK_GLYPH
     step    forward passes over the canvas so far, from 1
     masked  places still masked; 0 in a complete draft
     """

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
-from engine.types import Draft, InfillRequest, Suggestion
+from engine.types import MASK_GLYPH, Draft, InfillRequest, Suggestion
 from lsp_server.context import Site
 from lsp_server.suggestions import LastSuggestion, typed_since
 
@@ -12,7 +12,6 @@ JOIN_MS = 200
 """A request waits this long for a job begun before its last characters were typed."""
 REPLY_MS = 50
 """Kept back from the deadline for the way from the engine to the editor."""
-MASKED_PLACE = "\u2591"
 
 Drafts = AsyncGenerator[Draft | Suggestion, None]
 Ask = Callable[[float], InfillRequest | None]
@@ -47,7 +46,7 @@ class Job:
     async def _read(self, drafts: Drafts) -> str:
         try:
             async for draft in drafts:
-                self.known = draft.text.partition(MASKED_PLACE)[0]
+                self.known = draft.text.partition(MASK_GLYPH)[0]
                 if isinstance(draft, Suggestion):
                     return draft.text
             return ""
