@@ -93,10 +93,19 @@ def validation_loss(
 
 
 class Run:
-    """A training run in a folder: made fresh, or taken up where its state file left it."""
+    """A training run in a folder: made fresh, or taken up where its state file left it.
+
+    A fresh one begins with random weights, or with those of the model `start_from`; weights that
+    only the new model has stay random. Raises CheckpointError where the two do not fit.
+    """
 
     def __init__(
-        self, folder: Path, config: DenoiserConfig, settings: RunSettings, placement: Placement
+        self,
+        folder: Path,
+        config: DenoiserConfig,
+        settings: RunSettings,
+        placement: Placement,
+        start_from: Denoiser | None = None,
     ) -> None:
         self.folder, self.settings, self.placement = folder, settings, placement
         self.tokenizer = Tokenizer.load(folder / "tokenizer.json")
@@ -108,6 +117,8 @@ class Run:
         self.step, self.tokens, self.seconds = 0, 0, 0.0
         if (folder / "state.pt").exists():
             self._resume()
+        elif start_from:
+            self._take_weights(start_from)
         self._trim_curve()
         compiled = torch.compile(trunk, dynamic=False) if settings.compiled else trunk
         self._trunk = compiled
@@ -226,6 +237,19 @@ class Run:
                 break
             kept.append(line)
         curve.write_text("".join(kept))
+
+    def _take_weights(self, other: Denoiser) -> None:
+        try:
+            found = self.model.load_state_dict(other.state_dict(), strict=False)
+        except RuntimeError as error:  # the same name, another size
+            raise CheckpointError(
+                f"a model of another shape cannot be started from: {other.config} is not"
+                f" {self.model.config}"
+            ) from error
+        if found.unexpected_keys:
+            raise CheckpointError(
+                f"the model to start from has weights that this one lacks: {found.unexpected_keys}"
+            )
 
     def _refuse_other_shape(self, config: dict[str, object]) -> None:
         if config != asdict(self.model.config):
