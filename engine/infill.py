@@ -15,9 +15,8 @@ from engine import __version__, checkpoint
 from engine.canvas import Canvas
 from engine.device import Placement, place
 from engine.errors import RequestTooLong
-from engine.kv_cache import PREFIX, SUFFIX, ContextCache, Read
+from engine.kv_cache import PREFIX, SUFFIX, ContextCache, Read, context_of
 from engine.lookup import look_up
-from engine.model import Sight
 from engine.overlap import Surroundings
 from engine.sampler import Limits, Look, denoise, judge
 from engine.schedule import Length, Rule, chance_nats, length_nats, likely_lengths
@@ -157,16 +156,10 @@ class Engine:
 
     def _bound(self, left: Read, right: Read, before: int) -> Look:
         def look(tokens_NC: Tensor) -> Tensor:
-            shape = (1, len(tokens_NC))
-            sight = Sight(
-                torch.full(shape, left.length, device=self._device),
-                torch.full(shape, right.length, device=self._device),
-            )
-            before_BN = torch.full(shape, before, device=self._device)
-            hidden = self._model.denoise(
-                tokens_NC[None], before_BN, left.stream, right.stream, sight
-            )
-            return self._model.logits(hidden[0]).float()
+            context = context_of(left, right, len(tokens_NC))
+            before_BN = torch.full((1, len(tokens_NC)), before, device=self._device)
+            hidden = self._model.denoise(tokens_NC[None], before_BN, context)
+            return self._model.log_probs(hidden, context)[0]
 
         return look
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from engine.model import Denoiser, KeysValues, Stream
+from engine.model import Context, Denoiser, KeysValues, Sight, Stream
 from engine.tokenizer import MASK
 
 PREFIX, SUFFIX = 0, 1
@@ -24,11 +24,22 @@ every shape it meets. With a shape for every length the engine grew by 10 MB a r
 
 
 class Read(NamedTuple):
-    """A stream, how many of its tokens are real (the rest is zeros), and how many were encoded."""
+    """A stream, its tokens [1, T], how many are real (the rest is zeros), how many were encoded."""
 
     stream: Stream
+    tokens_BT: Tensor
     length: int
     encoded: int
+
+
+def context_of(prefix: Read, suffix: Read, canvases: int) -> Context:
+    """Both streams, all of them in sight of so many canvases."""
+    shape, device = (1, canvases), prefix.tokens_BT.device
+    sight = Sight(
+        torch.full(shape, prefix.length, device=device),
+        torch.full(shape, suffix.length, device=device),
+    )
+    return Context(prefix.stream, suffix.stream, prefix.tokens_BT, suffix.tokens_BT, sight)
 
 
 @dataclass(slots=True)
@@ -56,6 +67,7 @@ class ContextCache:
 
     def __init__(self, model: Denoiser, capacity: int) -> None:
         self._model, self._capacity = model, capacity
+        self._device = model.embedding.weight.device
         self._segments: list[_Segment] = []  # least recently used first
 
     def read(self, tokens: list[int], direction: int) -> Read:
@@ -71,7 +83,8 @@ class ContextCache:
         self._segments.append(segment)
         del self._segments[:-_SEGMENTS]
         whole = min(self._capacity, -(-len(tokens) // _STRIDE) * _STRIDE)
-        return Read(segment.stream(whole), len(tokens), len(fresh))
+        padded = torch.tensor([tokens + [0] * (whole - len(tokens))], device=self._device)
+        return Read(segment.stream(whole), padded, len(tokens), len(fresh))
 
     def _closest(self, tokens: list[int], direction: int) -> tuple[_Segment, int]:
         """Take out the segment that shares most with `tokens`; a new one if none shares half."""
@@ -92,7 +105,7 @@ class ContextCache:
         return _Segment(direction, [], weight.new_zeros(shape), weight.new_zeros(shape))
 
     def _encode(self, segment: _Segment, fresh: list[int], common: int) -> None:
-        device = segment.keys_LKTE.device
+        device = self._device
         before = torch.tensor([segment.tokens[common - 1]], device=device) if common else None
         padding = [MASK] * (-len(fresh) % _READ_STRIDE)  # read last, so nothing real sees it
         _, kept = self._model.encode(

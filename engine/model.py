@@ -26,10 +26,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.pointer import Pointer, mixed
+
 
 @dataclass(frozen=True, slots=True)
 class DenoiserConfig:
-    """Shape of the stack. `hidden` is the width inside the feed-forward layer."""
+    """Shape of the stack.
+
+    hidden   the width inside the feed-forward layer
+    pointer  may tokens be copied from the context (`engine/pointer.py`)?
+    """
 
     vocabulary: int
     width: int = 256
@@ -38,6 +44,7 @@ class DenoiserConfig:
     kv_heads: int = 2
     hidden: int = 704
     rope_base: float = 10_000.0
+    pointer: bool = False
 
     def __post_init__(self) -> None:
         sizes = (self.vocabulary, self.width, self.layers, self.heads, self.kv_heads, self.hidden)
@@ -65,6 +72,21 @@ class Sight(NamedTuple):
 
     prefix_BN: Tensor
     suffix_BN: Tensor
+
+
+class Context(NamedTuple):
+    """What canvases see besides themselves.
+
+    prefix, suffix            the streams
+    prefix_BT, suffix_BT      their tokens, int64; those out of sight may be anything
+    sight                     how much of them each canvas sees
+    """
+
+    prefix: Stream
+    suffix: Stream
+    prefix_BT: Tensor
+    suffix_BT: Tensor
+    sight: Sight
 
 
 class Turn(NamedTuple):
@@ -100,6 +122,8 @@ class Denoiser(nn.Module):
         )  # prefix, suffix, canvas left, right
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = nn.RMSNorm(config.width)
+        size = config.width // config.heads
+        self.pointer = Pointer(config.width, config.kv_heads, size) if config.pointer else None
         self.apply(_initialise)
 
     def encode(
@@ -136,15 +160,8 @@ class Denoiser(nn.Module):
             stream.append(kept)
         return self.norm(x_BTD), stream
 
-    def denoise(
-        self,
-        canvas_BNC: Tensor,
-        before_BN: Tensor,
-        prefix: Stream,
-        suffix: Stream,
-        sight: Sight,
-    ) -> Tensor:
-        """Look at canvases in their context; returns hidden states [B, N, C, D] for `logits`.
+    def denoise(self, canvas_BNC: Tensor, before_BN: Tensor, context: Context) -> Tensor:
+        """Look at canvases in their context; returns hidden states [B, N, C, D].
 
         canvas_BNC  int64 ids, masked slots included
         before_BN   int64, the token just left of each canvas
@@ -155,22 +172,60 @@ class Denoiser(nn.Module):
         right_BNCD = F.pad(embedded_BNCD[:, :, 1:], (0, 0, 0, 1))
         x_BNCD = embedded_BNCD + self.smear[2] * left_BNCD + self.smear[3] * right_BNCD
         x_BNCD = _normalise(x_BNCD + self.role[2])
-        scene = self._scene(canvas_BNC.shape[2], prefix[0], suffix[0], sight)
-        for block, near, far in zip(self._layers(), prefix, suffix, strict=True):
+        scene = self._scene(canvas_BNC.shape[2], context)
+        for block, near, far in zip(self._layers(), context.prefix, context.suffix, strict=True):
             x_BNCD = block.look(x_BNCD, near, far, scene)
         return self.norm(x_BNCD)
 
+    def log_probs(self, hidden_BNCD: Tensor, context: Context) -> Tensor:
+        """Log-probabilities, float32 [B, N, C, V], from what `denoise` gave for this context."""
+        logits_BNCV = self.logits(hidden_BNCD).float()
+        if self.pointer is None:
+            return torch.log_softmax(logits_BNCV, -1)
+        weights_BNCS = self.canvas_copies(self.pointer, hidden_BNCD, context)
+        tokens_BS = torch.cat([context.prefix_BT, context.suffix_BT], 1)
+        tokens_BNCS = tokens_BS[:, None, None].expand_as(weights_BNCS)
+        return mixed(logits_BNCV, weights_BNCS, tokens_BNCS, self.pointer.odds(hidden_BNCD))
+
     def logits(self, hidden_XD: Tensor) -> Tensor:
-        """Scores over the vocabulary, [..., V], from hidden states [..., D]."""
+        """Scores over the vocabulary alone, [..., V], from hidden states [..., D]."""
         return F.linear(hidden_XD, self.embedding.weight)
+
+    def canvas_copies(self, pointer: Pointer, hidden_BNCD: Tensor, context: Context) -> Tensor:
+        """Of each slot, the probability [B, N, C, S] of copying from each token of the context.
+
+        S counts the tokens of both streams, the prefix first; it is 0 for those out of sight.
+        """
+        queries = pointer.queries(hidden_BNCD)
+        scene = self._scene(hidden_BNCD.shape[2], context)
+        near, far = context.prefix[-1].keys_BKTE, context.suffix[-1].keys_BKTE
+        parts = [
+            _pointed(_turned(queries, scene.here), near),
+            _pointed(_turned(queries, scene.edge), far),
+        ]
+        scores_BNCS = torch.cat(parts, -1).float()
+        hidden_BN1S = scene.hidden[:, 0, ..., : scores_BNCS.shape[-1]]
+        return torch.softmax(scores_BNCS.masked_fill(hidden_BN1S, float("-inf")), -1)
+
+    def stream_copies(self, pointer: Pointer, hidden_BTD: Tensor, stream: Stream) -> Tensor:
+        """Of each place of a stream, the probability [B, T, T] of copying from those read so far.
+
+        hidden_BTD, stream  what `encode` gave for a stream read from its start
+        """
+        positions_T = torch.arange(hidden_BTD.shape[1], device=hidden_BTD.device)
+        queries = _turned(pointer.queries(hidden_BTD), self._turn(positions_T[:, None]))
+        scores_BTS = _pointed(queries[:, None], stream[-1].keys_BKTE)[:, 0].float()
+        later_TS = positions_T > positions_T[:, None]
+        return torch.softmax(scores_BTS.masked_fill(later_TS, float("-inf")), -1)
 
     def _layers(self) -> list["Block"]:
         return cast("list[Block]", list(self.blocks))
 
-    def _scene(self, slots: int, near: KeysValues, far: KeysValues, sight: Sight) -> Scene:
+    def _scene(self, slots: int, context: Context) -> Scene:
+        sight = context.sight
         slots_C = torch.arange(slots, device=sight.prefix_BN.device)
-        prefix_T = torch.arange(near.keys_BKTE.shape[2], device=slots_C.device)
-        suffix_T = torch.arange(far.keys_BKTE.shape[2], device=slots_C.device)
+        prefix_T = torch.arange(context.prefix[0].keys_BKTE.shape[2], device=slots_C.device)
+        suffix_T = torch.arange(context.suffix[0].keys_BKTE.shape[2], device=slots_C.device)
         prefix_BN1, suffix_BN1 = sight.prefix_BN[..., None], sight.suffix_BN[..., None]
         beyond = (
             prefix_T >= prefix_BN1,
@@ -284,6 +339,13 @@ def _times_context(left_BKNXY: Tensor, right_BKYZ: Tensor) -> Tensor:
     return product.unflatten(2, left_BKNXY.shape[2:4])
 
 
+def _pointed(queries_BNCKE: Tensor, keys_BKTE: Tensor) -> Tensor:
+    """Scores [B, N, C, T] of context tokens, the key heads added up."""
+    keys_BXT = keys_BKTE.transpose(2, 3).flatten(1, 2)
+    flat_BYX = queries_BNCKE.flatten(3).flatten(1, 2)
+    return (flat_BYX @ keys_BXT).unflatten(1, queries_BNCKE.shape[1:3])
+
+
 def _turned(x: Tensor, turn: Turn) -> Tensor:
     """Rotary position: turn the pairs (i, i + E/2) of the last axis."""
     cos, sin = turn.cos.to(x.dtype), turn.sin.to(x.dtype)
@@ -300,6 +362,8 @@ def _initialise(module: nn.Module) -> None:
         nn.init.normal_(module.weight, std=0.02)
     elif isinstance(module, nn.Linear):
         nn.init.normal_(module.weight, std=module.in_features**-0.5 * 0.7)
+    if isinstance(module, Pointer):
+        module.close()
     if isinstance(module, Block):  # each layer begins as the identity
         nn.init.zeros_(module.out.weight)
         nn.init.zeros_(module.down.weight)

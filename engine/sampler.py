@@ -22,7 +22,7 @@ class Look(Protocol):
     """A denoiser with its context bound: the one thing the loop calls."""
 
     def __call__(self, tokens_NC: Tensor) -> Tensor:
-        """float32 logits [N, C, V] for the canvases `tokens_NC`."""
+        """float32 log-probabilities [N, C, V] for the canvases `tokens_NC`."""
         ...
 
 

@@ -107,6 +107,7 @@ def _train(options: argparse.Namespace) -> None:
         heads,
         heads // 2 or 1,
         hidden=options.width * 11 // 4,
+        pointer=True,
     )
     slots = options.tokens * 7 // 4 // 64 * 64
     settings = RunSettings(

@@ -12,11 +12,30 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine.device import Placement
-from engine.model import Denoiser, KeysValues, Sight
+from engine.model import Context, Denoiser, KeysValues, Sight
+from engine.pointer import copied_nats, mixed_nats
 from engine.train.corrupt import Noised, corrupt
 from engine.train.data import Batch
 
-Trunk = Callable[[Denoiser, Batch, Tensor], tuple[Tensor, Tensor]]
+
+class Copies(NamedTuple):
+    """What the pointer gives the right token, nats, and its odds; of streams and of canvases."""
+
+    streams_BT: Tensor
+    stream_odds_BT: Tensor
+    canvas_BNC: Tensor
+    canvas_odds_BNC: Tensor
+
+
+class Seen(NamedTuple):
+    """Hidden states of both streams (all prefixes, then all suffixes) and of the canvases."""
+
+    streams_BTD: Tensor
+    canvas_BNCD: Tensor
+    copies: Copies | None
+
+
+Trunk = Callable[[Denoiser, Batch, Tensor], Seen]
 """`trunk`, or what torch.compile made of it."""
 
 _STREAM_WEIGHT = 0.3
@@ -33,20 +52,37 @@ class Losses(NamedTuple):
     suffix: Tensor
 
 
-def trunk(model: Denoiser, batch: Batch, canvas_BNC: Tensor) -> tuple[Tensor, Tensor]:
-    """Hidden states of both streams [2B, T, D] (all prefixes, then all suffixes) and canvases."""
+def trunk(model: Denoiser, batch: Batch, canvas_BNC: Tensor) -> Seen:
+    """Everything but the vocabulary's logits, which are taken at some places only."""
     chunks, tokens = batch.tokens_BT.shape
     tags_B1 = batch.tags_B[:, None]
     forward_BT = torch.cat([tags_B1, batch.tokens_BT], 1)
     backward_BT = torch.cat([tags_B1, batch.tokens_BT.flip(1)], 1)
+    both_BT = torch.cat([forward_BT, backward_BT])
     directions = torch.arange(2, device=tags_B1.device).repeat_interleave(chunks)
-    streams, kept = model.encode(torch.cat([forward_BT, backward_BT]), directions)
-    prefix = [KeysValues(keys[:chunks], values[:chunks]) for keys, values in kept]
-    suffix = [KeysValues(keys[chunks:], values[chunks:]) for keys, values in kept]
-    # the language tag stands first in both streams, hence the 1s
-    sight = Sight(batch.start_BN + 1, tokens - batch.end_BN + 1)
+    streams_BTD, kept = model.encode(both_BT, directions)
+    context = Context(
+        prefix=[KeysValues(keys[:chunks], values[:chunks]) for keys, values in kept],
+        suffix=[KeysValues(keys[chunks:], values[chunks:]) for keys, values in kept],
+        prefix_BT=forward_BT,
+        suffix_BT=backward_BT,
+        # the language tag stands first in both streams, hence the 1s
+        sight=Sight(batch.start_BN + 1, tokens - batch.end_BN + 1),
+    )
     before_BN = forward_BT.gather(1, batch.start_BN)
-    return streams, model.denoise(canvas_BNC, before_BN, prefix, suffix, sight)
+    canvas_BNCD = model.denoise(canvas_BNC, before_BN, context)
+    if model.pointer is None:
+        return Seen(streams_BTD, canvas_BNCD, None)
+    on_stream = model.stream_copies(model.pointer, streams_BTD, kept)
+    on_context = model.canvas_copies(model.pointer, canvas_BNCD, context)
+    context_BS = torch.cat([forward_BT, backward_BT], 1)
+    copies = Copies(
+        copied_nats(on_stream[:, :-1], both_BT[:, None], both_BT[:, 1:]),
+        model.pointer.odds(streams_BTD[:, :-1]),
+        copied_nats(on_context, context_BS[:, None, None], batch.content_BNC),
+        model.pointer.odds(canvas_BNCD),
+    )
+    return Seen(streams_BTD, canvas_BNCD, copies)
 
 
 def batch_losses(
@@ -67,26 +103,29 @@ def batch_losses(
     noised = corrupt(batch.content_BNC, batch.used_BN, edit_rate, model.config.vocabulary, noise)
     kind, dtype = placement.device.type, placement.dtype
     with torch.autocast(kind, dtype, enabled=dtype != torch.float32):
-        hidden = run_trunk(model, batch, noised.canvas_BNC)
-        return _losses(model, batch, noised, hidden, step)
+        seen = run_trunk(model, batch, noised.canvas_BNC)
+        return _losses(model, batch, noised, seen, step)
 
 
-def _losses(
-    model: Denoiser, batch: Batch, noised: Noised, hidden: tuple[Tensor, Tensor], step: int
-) -> Losses:
+def _losses(model: Denoiser, batch: Batch, noised: Noised, seen: Seen, step: int) -> Losses:
     """Weighted cross-entropies from what `trunk` returned."""
-    streams, canvas_BNCD = hidden
     chosen_BNC = noised.weight_BNC > 0
     weights = noised.weight_BNC[chosen_BNC]
-    nats = _cross_entropy(model, canvas_BNCD[chosen_BNC], batch.content_BNC[chosen_BNC])
-    canvas = (nats * weights).sum() / weights.sum()
+    nats = _token_nats(model, seen.canvas_BNCD[chosen_BNC], batch.content_BNC[chosen_BNC])
     places = torch.arange(step % _STREAM_SHARE, batch.tokens_BT.shape[1], _STREAM_SHARE)
     both_BT = torch.cat([batch.tokens_BT, batch.tokens_BT.flip(1)])[:, places]
-    stream_nats = _cross_entropy(model, streams[:, places].flatten(0, 1), both_BT.flatten())
-    prefix, suffix = stream_nats.chunk(2)
+    stream_nats = _token_nats(model, seen.streams_BTD[:, places].flatten(0, 1), both_BT.flatten())
+    if seen.copies:
+        copies = seen.copies
+        nats = mixed_nats(nats, copies.canvas_BNC[chosen_BNC], copies.canvas_odds_BNC[chosen_BNC])
+        copied, odds = copies.streams_BT[:, places], copies.stream_odds_BT[:, places]
+        stream_nats = mixed_nats(stream_nats, copied.flatten(), odds.flatten())
+    canvas = -(nats * weights).sum() / weights.sum()
+    prefix, suffix = (-stream_nats).chunk(2)
     total = canvas + _STREAM_WEIGHT * (prefix.mean() + suffix.mean())
     return Losses(total, canvas, prefix.mean(), suffix.mean())
 
 
-def _cross_entropy(model: Denoiser, hidden_XD: Tensor, targets_X: Tensor) -> Tensor:
-    return F.cross_entropy(model.logits(hidden_XD).float(), targets_X, reduction="none")
+def _token_nats(model: Denoiser, hidden_XD: Tensor, targets_X: Tensor) -> Tensor:
+    """Log-probabilities [X] that the vocabulary's softmax gives the targets."""
+    return -F.cross_entropy(model.logits(hidden_XD).float(), targets_X, reduction="none")

@@ -1,7 +1,7 @@
 """A denoiser that needs no weights: it knows the answer, and errs where its script says.
 
-It keeps its context's tokens as its keys, so what it sees is what the engine's cache gives it: the
-block of a long hole that it is asked for is the one that its prefix has come to.
+It sees the tokens that the engine's cache gives it: the block of a long hole that it is asked for
+is the one that its prefix has come to.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.infill import Engine
-from engine.model import Denoiser, DenoiserConfig, KeysValues, Sight, Stream
+from engine.model import Context, Denoiser, DenoiserConfig, KeysValues, Stream
 from engine.schedule import Rule
 from engine.tokenizer import EOM, MASK
 from tests.support.tiny_model import CPU, tiny_checkpoint, tiny_tokenizer
@@ -57,23 +57,15 @@ class ScriptedDenoiser(Denoiser):
         before_B: Tensor | None = None,
         past: Stream | None = None,
     ) -> tuple[Tensor, Stream]:
-        """Keep the tokens as keys and values."""
+        """Nothing is made of the tokens."""
         del directions_B, before_B, past
-        kept_BKTE = tokens_BT[:, None, :, None].float().expand(-1, -1, -1, 2)
-        return kept_BKTE[:, 0], [KeysValues(kept_BKTE, kept_BKTE)]
+        blank_BKTE = torch.zeros(*tokens_BT.shape, 2)[:, None]
+        return blank_BKTE[:, 0], [KeysValues(blank_BKTE, blank_BKTE)]
 
-    def denoise(
-        self,
-        canvas_BNC: Tensor,
-        before_BN: Tensor,
-        prefix: Stream,
-        suffix: Stream,
-        sight: Sight,
-    ) -> Tensor:
+    def denoise(self, canvas_BNC: Tensor, before_BN: Tensor, context: Context) -> Tensor:
         """Scores [1, N, C, V]; `logits` passes them on."""
-        del suffix
-        length = int(sight.prefix_BN[0, 0])
-        tokens_T = prefix[0].keys_BKTE[0, 0, :length, 0]
+        length = int(context.sight.prefix_BN[0, 0])
+        tokens_T = context.prefix_BT[0, :length]
         assert int(tokens_T[-1]) == int(before_BN[0, 0]), "the token before the canvas is the last"
         self.base = length if self.base is None else self.base
         done = length - self.base

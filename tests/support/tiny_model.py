@@ -50,7 +50,7 @@ def tiny_tokenizer() -> Tokenizer:
 def tiny_denoiser(seed: int = 0, layers: int = 2) -> Denoiser:
     """Two layers of width 32 with random weights, in float32."""
     config = DenoiserConfig(
-        tiny_tokenizer().size, width=32, layers=layers, heads=4, kv_heads=2, hidden=48
+        tiny_tokenizer().size, 32, layers, heads=4, kv_heads=2, hidden=48, pointer=True
     )
     model = Denoiser(config)
     generator = torch.Generator().manual_seed(seed)

@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from engine.kv_cache import PREFIX, SUFFIX, ContextCache, Read
-from engine.model import Sight
+from engine.kv_cache import PREFIX, SUFFIX, ContextCache, Read, context_of
 from engine.tokenizer import MASK
 from tests.support.tiny_model import tiny_denoiser, tiny_tokenizer
 
@@ -60,15 +59,15 @@ class Document:
 
 def seen(prefix: Read, suffix: Read, before: int) -> Tensor:
     """What a blank canvas makes of two streams."""
-    sight = Sight(torch.tensor([[prefix.length]]), torch.tensor([[suffix.length]]))
+    context = context_of(prefix, suffix, 1)
     canvas, before_BN = torch.full((1, 1, SLOTS), MASK), torch.tensor([[before]])
-    return MODEL.denoise(canvas, before_BN, prefix.stream, suffix.stream, sight)
+    return MODEL.log_probs(MODEL.denoise(canvas, before_BN, context), context).exp()
 
 
 def uncached(tokens: Text, direction: int) -> Read:
     """All of a stream, read anew in one go."""
     _, stream = MODEL.encode(torch.tensor([tokens]), torch.tensor([direction]))
-    return Read(stream, len(tokens), len(tokens))
+    return Read(stream, torch.tensor([tokens]), len(tokens), len(tokens))
 
 
 def assert_exact(cache: ContextCache, document: Document, done: Iterable[int] = ()) -> None:

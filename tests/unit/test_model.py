@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.kv_cache import PREFIX, SUFFIX, ContextCache
-from engine.model import Denoiser, DenoiserConfig, Sight, Stream
+from engine.kv_cache import PREFIX, SUFFIX, ContextCache, context_of
+from engine.model import Context, Denoiser, DenoiserConfig, Sight, Stream
+from engine.pointer import mixed_nats
 from engine.tokenizer import EOM, FILE, MASK, SPECIALS
 from engine.train.data import Batch
 from engine.train.loss import trunk
@@ -25,12 +26,22 @@ def read(model: Denoiser, row: list[int], direction: int) -> Stream:
 
 
 def seen(model: Denoiser, canvas_NC: Tensor, prefix: list[int], suffix: list[int]) -> Tensor:
-    """Logits [N, C, V] of canvases that see all of both streams."""
+    """Log-probabilities [N, C, V] of canvases that see all of both streams."""
     shape = (1, len(canvas_NC))
     sight = Sight(torch.full(shape, len(prefix)), torch.full(shape, len(suffix)))
     before_BN = torch.full(shape, prefix[-1])
-    streams = read(model, prefix, PREFIX), read(model, suffix, SUFFIX)
-    return model.logits(model.denoise(canvas_NC[None], before_BN, *streams, sight)[0])
+    context = whole(model, prefix, suffix, sight)
+    return model.log_probs(model.denoise(canvas_NC[None], before_BN, context), context)[0]
+
+
+def whole(model: Denoiser, prefix: list[int], suffix: list[int], sight: Sight) -> Context:
+    return Context(
+        read(model, prefix, PREFIX),
+        read(model, suffix, SUFFIX),
+        torch.tensor([prefix]),
+        torch.tensor([suffix]),
+        sight,
+    )
 
 
 @torch.no_grad()
@@ -75,9 +86,10 @@ def test_what_lies_beyond_its_sight_does_not_change_what_a_canvas_predicts() -> 
     sight = Sight(torch.tensor([[5]]), torch.tensor([[4]]))
     found: list[Tensor] = []
     for ending in (tokens(6, seed=3), tokens(6, seed=4), []):
-        prefix = read(model, tokens(5, seed=1) + ending, PREFIX)
-        suffix = read(model, tokens(4, seed=2) + ending, SUFFIX)
-        found.append(model.denoise(canvas, torch.tensor([[7]]), prefix, suffix, sight))
+        prefix, suffix = tokens(5, seed=1) + ending, tokens(4, seed=2) + ending
+        context = whole(model, prefix, suffix, sight)
+        hidden = model.denoise(canvas, torch.tensor([[7]]), context)
+        found.append(model.log_probs(hidden, context))
     assert found[1].allclose(found[0], atol=1e-5)
     assert found[2].allclose(found[0], atol=1e-5)
 
@@ -109,16 +121,26 @@ def test_training_and_serving_see_a_hole_alike() -> None:
         content_BNC=content[None],
         used_BN=torch.ones(1, len(holes), dtype=torch.bool),
     )
-    _, trained = trunk(model, batch, canvas[None])
+    trained = trunk(model, batch, canvas[None])
+    assert trained.copies
     cache = ContextCache(model, 64)
     for index, (start, end) in enumerate(holes):
         prefix = cache.read([tag, *text[:start]], PREFIX)
         suffix = cache.read([tag, *reversed(text[end:])], SUFFIX)
-        sight = Sight(torch.tensor([[prefix.length]]), torch.tensor([[suffix.length]]))
+        context = context_of(prefix, suffix, 1)
         before = torch.tensor([[[tag, *text][start]]])
         row = canvas[None, index : index + 1]
-        served = model.denoise(row, before, prefix.stream, suffix.stream, sight)
-        assert served[0, 0].allclose(trained[0, index], atol=1e-4), f"the hole {start}..{end}"
+        served = model.denoise(row, before, context)
+        assert served[0, 0].allclose(trained.canvas_BNCD[0, index], atol=1e-4), (start, end)
+        nats = mixed_nats(
+            model.logits(served)
+            .log_softmax(-1)
+            .gather(-1, content[None, [index], :, None])[..., 0],
+            trained.copies.canvas_BNC[:, [index]],
+            trained.copies.canvas_odds_BNC[:, [index]],
+        )
+        expected = model.log_probs(served, context).gather(-1, content[None, [index], :, None])
+        assert nats.allclose(expected[..., 0], atol=1e-4), (start, end)
 
 
 @torch.no_grad()
@@ -132,7 +154,7 @@ def test_streams_predict_the_token_read_next_in_training() -> None:
         content_BNC=torch.full((1, 1, SLOTS), EOM),
         used_BN=torch.ones(1, 1, dtype=torch.bool),
     )
-    streams, _ = trunk(model, batch, torch.full((1, 1, SLOTS), MASK))
+    streams = trunk(model, batch, torch.full((1, 1, SLOTS), MASK)).streams_BTD
     for row, direction, order in ((0, PREFIX, text), (1, SUFFIX, text[::-1])):
         hidden, _ = model.encode(torch.tensor([[tag, *order]]), torch.tensor([direction]))
         assert streams[row].allclose(hidden[0], atol=1e-4)
