@@ -1,0 +1,119 @@
+"""`sfumato train` and `sfumato tokenizer`: from folders of code to a checkpoint."""
+
+import argparse
+import random
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from engine.device import place
+from engine.errors import CorpusError
+from engine.model import DenoiserConfig
+from engine.tokenizer import Tokenizer
+from engine.train.corpus import SourceFile, source_files
+from engine.train.curve import draw_curve
+from engine.train.data import BatchShape
+from engine.train.loop import MIX, Report, Run, RunSettings
+from engine.train.pack import pack
+
+_SAMPLE_CHARACTERS = 60_000_000
+"""Text a tokenizer is trained on; more changes little and takes memory."""
+
+
+def run_tokenizer(options: argparse.Namespace) -> None:
+    """Learn a vocabulary and write it."""
+    Tokenizer.train(_sample(read_sources(options.sources)), options.vocabulary).save(options.out)
+    print(f"{options.out}: {options.vocabulary} tokens")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train, or take up, the run in the folder `--out`."""
+    placement = place(options.device, options.threads)
+    _prepare(options)
+    vocabulary = Tokenizer.load(options.out / "tokenizer.json").size
+    heads = max(1, options.width // 64)
+    config = DenoiserConfig(
+        vocabulary,
+        options.width,
+        options.layers,
+        heads,
+        heads // 2 or 1,
+        hidden=options.width * 11 // 4,
+        pointer=True,
+    )
+    slots = options.tokens * 7 // 4 // 64 * 64
+    settings = RunSettings(
+        options.minutes,
+        BatchShape(options.chunks, options.tokens, slots, (16, 16, 32)),
+        seed=options.seed,
+        compiled=placement.device.type != "cpu" or shutil.which("c++") is not None,
+    )
+    run = Run(options.out, config, settings, placement)
+    if run.step:
+        print(f"resumed at step {run.step}, {run.seconds / 60:.1f} of {options.minutes:g} minutes")
+    _run_with_progress(run)
+    draw_curve(options.out)
+    print(f"{options.out / 'checkpoint'}: {run.step} steps, {run.tokens / 1e6:.2f}M tokens")
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    """Tokenizer and packed tokens of the run, where they are not there from before."""
+    folder: Path = options.out
+    done = (folder / "packed" / "packed.json").exists()
+    if done:
+        return
+    if not options.sources:
+        raise CorpusError(f"{folder} holds no packed tokens yet: name the folders to train on")
+    files = read_sources(options.sources)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "tokenizer.json").exists():
+        Tokenizer.train(_sample(files), options.vocabulary).save(folder / "tokenizer.json")
+    tokenizer = Tokenizer.load(folder / "tokenizer.json")
+    pack(files, tokenizer, folder / "packed", held_out=0.005, seed=options.seed)
+
+
+def read_sources(sources: list[Path]) -> list[SourceFile]:
+    """The usable files of all sources. Raises CorpusError where there is none."""
+    files = list(source_files(sources))
+    if not files:
+        named = ", ".join(map(str, sources))
+        raise CorpusError(f"no usable source file in {named}: see engine/train/corpus.py")
+    size = sum(len(file.text) for file in files)
+    print(f"{len(files)} files, {size / 1e6:.1f} MB of code", file=sys.stderr)
+    return files
+
+
+def _sample(files: list[SourceFile]) -> Iterator[str]:
+    """Texts up to the sample's size, the mix of a training run among the languages."""
+    left = {name: share * _SAMPLE_CHARACTERS for name, share in MIX.items()}
+    for file in random.Random(0).sample(files, len(files)):
+        if left.get(file.language, 0) > 0:
+            left[file.language] -= len(file.text)
+            yield file.text
+
+
+def _run_with_progress(run: Run) -> None:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[facts]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("training", total=1.0, facts="compiling")
+        minutes = run.settings.minutes
+
+        def show(row: Report) -> None:
+            facts = (
+                f"loss {row.loss:.3f}  canvas {row.canvas:.3f}  {row.tokens_per_s:,.0f} tokens/s"
+                f"  {max(0.0, minutes - row.minutes):.1f} min left"
+            )
+            progress.update(task, completed=row.progress, facts=facts)
+            if not progress.console.is_terminal:
+                progress.console.print(f"step {row.step}  {facts}", highlight=False)
+
+        run.train(show)
