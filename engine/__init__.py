@@ -12,11 +12,21 @@ from engine.errors import (
     EngineUnreachable,
     RequestTooLong,
 )
-from engine.types import Draft, EngineInfo, InfillRequest, Span, Suggestion, Timings, Verdict
+from engine.types import (
+    Alternative,
+    Draft,
+    EngineInfo,
+    InfillRequest,
+    Span,
+    Suggestion,
+    Timings,
+    Verdict,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Alternative",
     "CheckpointError",
     "CorpusError",
     "DeviceError",

@@ -4,8 +4,8 @@ text around the hole -> two token streams -> cached keys -> lengths -> canvas ->
 """
 
 import time
-from collections.abc import Generator
-from dataclasses import dataclass, field
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -18,12 +18,21 @@ from engine.errors import RequestTooLong
 from engine.kv_cache import PREFIX, SUFFIX, ContextCache, Read, context_of
 from engine.lookup import look_up
 from engine.overlap import Surroundings
+from engine.redraft import Redraft
 from engine.sampler import Limits, Look, denoise, judge
 from engine.schedule import Length, Rule, chance_nats, length_nats, likely_lengths
 from engine.segments import prefix_tokens, suffix_tokens
 from engine.settle import Fill, Settled, Settler
 from engine.tokenizer import MASK
-from engine.types import MASK_GLYPH, Draft, EngineInfo, InfillRequest, Suggestion, Timings
+from engine.types import (
+    MASK_GLYPH,
+    Alternative,
+    Draft,
+    EngineInfo,
+    InfillRequest,
+    Suggestion,
+    Timings,
+)
 from engine.vocabulary import Vocabulary
 from grammars import Gate, language_for
 
@@ -98,9 +107,14 @@ class Engine:
             )
         clock = _Clock()
         noise = torch.Generator(self._device).manual_seed(request.seed)
-        fills = yield from self._fill(request, clock, noise)
-        settled = yield from self._settle(request, fills, clock, noise)
-        yield self._suggestion(settled, clock)
+        settler = self._settler(request, clock, noise)
+        if not request.draft or request.strength == 1:
+            fills = yield from self._fill(request, clock, noise)
+            settled = yield from self._settle(settler, fills, clock)
+        else:
+            fills, settled = yield from self._redraft(request, settler, clock)
+        others = settler.others(fills, settled, request.alternatives - 1)
+        yield self._suggestion(settled, others, clock)
 
     def _fill(
         self, request: InfillRequest, clock: _Clock, noise: torch.Generator
@@ -109,10 +123,7 @@ class Engine:
         text, hole, language = request.text, request.hole, request.language
         prefix = prefix_tokens(self._tokenizer, language, text, hole.start, self._prefix_limit)
         suffix = suffix_tokens(self._tokenizer, language, text, hole.end, self._suffix_limit)
-        limits = Limits(
-            self._vocabulary.forbidden(request.max_lines),
-            deadline=clock.began_s + request.budget_ms / 1000 * (1 - _SYNTAX_PART),
-        )
+        limits = self._limits(request, clock)
         done: list[int] = []
         guesses = self._guesses(request)
         while True:
@@ -134,6 +145,12 @@ class Engine:
             if not full or self._complete(request, done, limits.deadline):
                 return fills
             guesses = []
+
+    def _limits(self, request: InfillRequest, clock: _Clock) -> Limits:
+        return Limits(
+            self._vocabulary.forbidden(request.max_lines),
+            deadline=clock.began_s + request.budget_ms / 1000 * (1 - _SYNTAX_PART),
+        )
 
     def _complete(self, request: InfillRequest, tokens: list[int], deadline: float) -> bool:
         """Is a fill whose last block is full to end here?"""
@@ -198,7 +215,7 @@ class Engine:
             ends = self._vocabulary.ends(look(blank_NC)[0], request.max_lines)
             clock.passes += 1
             nats = length_nats(*ends)
-            lengths = likely_lengths(nats, self.rule.lengths)
+            lengths = likely_lengths(nats, max(self.rule.lengths, request.alternatives))
             lengths += [
                 Length(len(guess), float(nats[len(guess)]), alike) for guess, alike in guesses
             ]
@@ -207,7 +224,9 @@ class Engine:
             canvas.seed(row, guess)
         return canvas, lengths
 
-    def _draft(self, done: list[int], canvas: Canvas, clock: _Clock) -> Draft:
+    def _draft(
+        self, done: list[int], canvas: Canvas, clock: _Clock, rest: Sequence[int] = ()
+    ) -> Draft:
         """The first row, as far as it has come; that is the likeliest length, or the best fill."""
         length = canvas.length(0)
         masked: list[bool] = canvas.masked_NC[0, :length].tolist()
@@ -217,16 +236,13 @@ class Engine:
             glyph if hidden else self._tokenizer.token_bytes[token]
             for token, hidden in zip(tokens, masked, strict=True)
         ]
-        text = self._tokenizer.decode(done) + b"".join(runs)
+        text = self._tokenizer.decode(done) + b"".join(runs) + self._tokenizer.decode(rest)
         return Draft(text.decode(errors="replace"), clock.passes, sum(masked))
 
-    def _settle(
-        self, request: InfillRequest, fills: list[Fill], clock: _Clock, noise: torch.Generator
-    ) -> Generator[Draft, None, Settled]:
-        began = time.monotonic()
+    def _settler(self, request: InfillRequest, clock: _Clock, noise: torch.Generator) -> Settler:
         language = language_for(request.language)
         gate = language and Gate(language, request.text, request.hole.start, request.hole.end)
-        settler = Settler(
+        return Settler(
             gate=gate,
             around=Surroundings.of(request.text, request.hole),
             tokenizer=self._tokenizer,
@@ -236,6 +252,11 @@ class Engine:
             noise=noise,
             deadline=clock.began_s + request.budget_ms / 1000,
         )
+
+    def _settle(
+        self, settler: Settler, fills: list[Fill], clock: _Clock
+    ) -> Generator[Draft, None, Settled]:
+        began = time.monotonic()
         steps = settler.settle(fills)
         while True:
             try:
@@ -246,7 +267,42 @@ class Engine:
             clock.passes += 1
             yield self._draft(fills[0].before, canvas, clock)
 
-    def _suggestion(self, settled: Settled, clock: _Clock) -> Suggestion:
+    def _redraft(
+        self, request: InfillRequest, settler: Settler, clock: _Clock
+    ) -> Generator[Draft, None, tuple[list[Fill], Settled]]:
+        """Go over the request's draft instead of filling the hole from noise."""
+        head, tail = request.text[: request.hole.start], request.text[request.hole.end :]
+        language, decode = request.language, self._tokenizer.decode
+
+        def look_between(before: list[int], after: list[int]) -> Look:
+            left, right = head + decode(before), decode(after) + tail
+            return self._look(
+                prefix_tokens(self._tokenizer, language, left, len(left), self._prefix_limit),
+                suffix_tokens(self._tokenizer, language, right, 0, self._suffix_limit),
+                clock,
+            )
+
+        rule = replace(self.rule, lengths=max(self.rule.lengths, request.alternatives))
+        steps = Redraft(
+            draft=self._tokenizer.encode(request.draft or b""),
+            strength=request.strength,
+            look_between=look_between,
+            settler=settler,
+            rule=rule,
+            limits=self._limits(request, clock),
+            noise=settler.noise,
+        ).steps()
+        while True:
+            began = time.monotonic()
+            try:
+                fill = next(steps)
+            except StopIteration as finished:
+                return finished.value
+            clock.denoise_s += time.monotonic() - began
+            clock.passes += 1
+            yield self._draft(fill.before, fill.canvas, clock, fill.after)
+
+    def _suggestion(self, settled: Settled, others: list[Settled], clock: _Clock) -> Suggestion:
         timings = Timings(
             prefill_ms=clock.prefill_s * 1000,
             denoise_ms=clock.denoise_s * 1000,
@@ -257,7 +313,12 @@ class Engine:
             forward_passes=clock.passes,
             filled_tokens=len(self._tokenizer.encode(settled.text)),
         )
-        return Suggestion(settled.text.decode(), settled.score_nats, settled.verdict, timings)
+        alternatives = tuple(
+            Alternative(one.text.decode(), one.score_nats, one.verdict) for one in others
+        )
+        return Suggestion(
+            settled.text.decode(), settled.score_nats, settled.verdict, timings, alternatives
+        )
 
 
 def _ranked(done: list[int], canvas: Canvas, lengths: list[Length], look: Look) -> list[Fill]:

@@ -5,8 +5,8 @@ nothing rather than a guess.
 """
 
 import time
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -32,26 +32,36 @@ class Fill:
     canvas      the last block, one row
     look        the denoiser in the context of that block
     score_nats  log-probability that the fill is exactly right, <= 0, as estimated
+    after       tokens of the draft that come behind the canvas
     """
 
     before: list[int]
     canvas: Canvas
     look: Look
     score_nats: float
+    after: list[int] = field(default_factory=list[int])
 
     @property
     def tokens(self) -> list[int]:
         """All tokens of the fill."""
-        return self.before + self.canvas.tokens_NC[0, : self.canvas.length(0)].tolist()
+        return self.around(self.canvas.tokens_NC[0, : self.canvas.length(0)].tolist())
+
+    def around(self, tokens: Sequence[int]) -> list[int]:
+        """All tokens of the fill, with these in the place of the canvas."""
+        return [*self.before, *tokens, *self.after]
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The text to show and what was done to it."""
+    """The text to show and what was done to it.
+
+    tokens  what it was made of, before it was trimmed; none where nothing whole is left
+    """
 
     text: bytes
     verdict: Verdict
     score_nats: float
+    tokens: list[int] = field(default_factory=list[int], compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +80,42 @@ class Settler:
     def settle(self, fills: list[Fill]) -> Generator[Canvas, None, Settled]:
         """Yields the canvas after each further pass; returns the answer. `fills`: best first."""
         if self.gate is None:
-            text = self._text(fills[0].tokens).decode(errors="ignore").encode()
-            return Settled(text, "unchecked", fills[0].score_nats)
-        sound = self._first_sound(self.gate, fills)
+            return self._unchecked(fills[0])
+        sound = next(self._sound(self.gate, fills), None)
         if sound is None:
             sound = yield from self._mend(self.gate, fills[0])
         return sound or self._cut(self.gate, fills[0])
 
-    def _first_sound(self, gate: Gate, fills: list[Fill]) -> Settled | None:
-        """The best fill without a fault; nothing at all counts only where it is the best."""
+    def others(self, fills: list[Fill], first: Settled, count: int) -> list[Settled]:
+        """Up to `count` further answers among the fills, each sound and each another text."""
+        if count == 0:
+            return []
+        gate = self.gate
+        sound = self._sound(gate, fills) if gate else (self._unchecked(fill) for fill in fills)
+        found: list[Settled] = []
+        for settled in sound:
+            if len(found) == count or time.monotonic() >= self.deadline:
+                break
+            if settled.text and settled.text not in (first.text, *(one.text for one in found)):
+                found.append(settled)
+        return found
+
+    def _unchecked(self, fill: Fill) -> Settled:
+        text = self._text(fill.tokens).decode(errors="ignore").encode()
+        return Settled(text, "unchecked", fill.score_nats, fill.tokens)
+
+    def _sound(self, gate: Gate, fills: list[Fill]) -> Iterator[Settled]:
+        """The fills without a fault; nothing at all counts only where it is the best."""
         for rank, fill in enumerate(fills):
             text = self._text(fill.tokens)
             if (text or rank == 0) and not gate.faults(text) and gate.confirm(text):
-                return Settled(text, "valid", fill.score_nats)
-        return None
+                yield Settled(text, "valid", fill.score_nats, fill.tokens)
 
     def _mend(self, gate: Gate, fill: Fill) -> Generator[Canvas, None, Settled | None]:
         """Climb in the lattice; where that fails, remask what is to blame, look again, climb."""
 
         def detokenize(tokens: Sequence[int]) -> bytes:
-            return self._text([*fill.before, *tokens])
+            return self._text(fill.around(tokens))
 
         canvas, rule = fill.canvas, replace(self.rule, passes=_PASSES)
         for round_index in range(_ROUNDS + 1):
@@ -98,7 +124,8 @@ class Settler:
                 lattice, gate, detokenize, min(self.deadline, time.monotonic() + _CLIMB_S)
             )
             if mended.sound and mended.text and gate.confirm(mended.text):
-                return Settled(mended.text, "repaired", fill.score_nats)
+                tokens = fill.around(mended.tokens)
+                return Settled(mended.text, "repaired", fill.score_nats, tokens)
             if round_index == _ROUNDS or time.monotonic() >= self.deadline:
                 return None
             places = blame(lattice, gate, detokenize)

@@ -41,6 +41,10 @@ class InfillRequest:
     length_tokens  the hole's length when it is known (evaluation), else None: it is estimated
     budget_ms      time from the call to the final answer; the best checked draft is the answer then
     seed           same request, seed, device and checkpoint: same text
+    alternatives   different suggestions wanted, the best one counted
+    draft          what to start from instead of noise, valid UTF-8
+    strength       share of the draft's tokens that is written anew, those first that the denoiser
+                   doubts most, 0 to 1; at 1 the draft is not looked at
     """
 
     text: bytes
@@ -50,6 +54,9 @@ class InfillRequest:
     length_tokens: int | None = None
     budget_ms: float = 500.0
     seed: int = 0
+    alternatives: int = 1
+    draft: bytes | None = None
+    strength: float = 1.0
 
     def __post_init__(self) -> None:
         if self.hole.end > len(self.text):
@@ -58,6 +65,13 @@ class InfillRequest:
             raise ValueError(f"length_tokens must not be negative, got {self.length_tokens}")
         if self.max_lines < 1:
             raise ValueError(f"max_lines must be at least 1, got {self.max_lines}")
+        if self.alternatives < 1:
+            raise ValueError(f"alternatives must be at least 1, got {self.alternatives}")
+        if not 0 <= self.strength <= 1:
+            raise ValueError(f"strength must be from 0 to 1, got {self.strength}")
+        lines = (self.draft or b"").count(b"\n") + 1
+        if lines > self.max_lines:
+            raise ValueError(f"the draft has {lines} lines, max_lines is {self.max_lines}")
 
 
 MASK_GLYPH = "\u2591"
@@ -103,18 +117,30 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another way to fill the hole; fields as those of a Suggestion."""
+
+    text: str
+    score_nats: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
 class Suggestion:
     """The answer: what to put in the hole.
 
     text         the fill, "" when there is nothing sound to offer
     score_nats   log-probability that it is exactly what the user would write, <= 0, as estimated
     verdict      what the syntax gate said
+    others       the alternatives that were asked for, best first, as far as there are any; all
+                 texts are different
     """
 
     text: str
     score_nats: float
     verdict: Verdict
     timings: Timings
+    others: tuple[Alternative, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,13 @@ def test_a_guess_fills_its_row_and_may_be_taken_back() -> None:
         canvas.seed(0, [11, 12, 13])
 
 
+def test_a_guess_may_leave_places_masked() -> None:
+    canvas = Canvas.blank([3], 4, CPU)
+    canvas.seed(0, [11, MASK, 13])
+    assert canvas.masked_NC.tolist() == [[False, True, False, False]]
+    assert canvas.filled_NC.tolist() == [[True, False, True, False]]
+
+
 def test_judging_weighs_what_is_filled_and_writes_no_token() -> None:
     canvas = filled([11, 12])
     canvas.judge(log_probs([[11, 15, 11, 11, 11, 11]]))

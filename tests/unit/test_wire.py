@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import (
+    Alternative,
     Draft,
     EngineError,
     EngineInfo,
@@ -36,7 +37,17 @@ def requests(draw: st.DrawFn) -> InfillRequest:
     text = draw(TEXT).encode()
     start, end = sorted((draw(st.integers(0, len(text))), draw(st.integers(0, len(text)))))
     length = draw(st.none() | st.integers(1, 64))
-    return InfillRequest(text, Span(start, end), draw(TEXT), length_tokens=length)
+    draft = draw(st.none() | TEXT)
+    return InfillRequest(
+        text,
+        Span(start, end),
+        draw(TEXT),
+        length_tokens=length,
+        max_lines=(draft or "").count("\n") + 1,
+        draft=None if draft is None else draft.encode(),
+        strength=draw(st.floats(0, 1)),
+        alternatives=draw(st.integers(1, 5)),
+    )
 
 
 @given(requests())
@@ -53,7 +64,8 @@ def test_a_handshake_arrives_as_it_was_sent() -> None:
 @given(st.lists(TEXT))
 async def test_events_arrive_in_order_whatever_their_text(texts: list[str]) -> None:
     words = [Draft(text, step, 1) for step, text in enumerate(texts, start=1)]
-    answer = Suggestion("\u2028\x85\r\n", -0.25, "repaired", TIMINGS)
+    others = (Alternative("b", -1.5, "valid"), Alternative("", -2.5, "unchecked"))
+    answer = Suggestion("\u2028\x85\r\n", -0.25, "repaired", TIMINGS, others)
     stream = "".join(wire.to_event(word) for word in [*words, answer])
     assert await read(stream) == [*words, answer]
 
@@ -86,6 +98,14 @@ async def test_an_unknown_error_is_still_an_engine_error() -> None:
         (
             b'{"text": "", "hole": {"start": 0, "end": 0}, "language": "go", "maxLines": 2}',
             "maxLines",
+        ),
+        (
+            b'{"text": "", "hole": {"start": 0, "end": 0}, "language": "go", "strength": 2}',
+            "strength must be from 0 to 1",
+        ),
+        (
+            b'{"text": "", "hole": {"start": 0, "end": 0}, "language": "go", "draft": "a\\nb"}',
+            "the draft has 2 lines, max_lines is 1",
         ),
     ],
 )
