@@ -6,6 +6,16 @@ Text is bytes and every offset counts bytes. Every byte string gets an answer: b
 
 from grammars.gate import Gate
 from grammars.languages import Language, language_for, language_for_path
+from grammars.shapes import Shape, hole_at, placeholders
 from grammars.syntax import Fault
 
-__all__ = ["Fault", "Gate", "Language", "language_for", "language_for_path"]
+__all__ = [
+    "Fault",
+    "Gate",
+    "Language",
+    "Shape",
+    "hole_at",
+    "language_for",
+    "language_for_path",
+    "placeholders",
+]

@@ -4,9 +4,10 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from tree_sitter import Language as Grammar
+from tree_sitter import Query
 
 from grammars import lints
 from grammars.lints import Lint
@@ -23,6 +24,7 @@ class Language:
     wheel     Python package of the tree-sitter grammar, and `entry`, its function
     comment   what opens a comment to the end of the line
     stubs     what may stand for a line still being typed: nothing, or the head of a block
+    queries   folders of `queries/` that hold its queries
     lints     checks beyond the grammar, cheapest first
     """
 
@@ -35,11 +37,16 @@ class Language:
     comment: str = "//"
     stubs: tuple[bytes, ...] = (b"", b"{")
     lints: tuple[Lint, ...] = ()
+    queries: tuple[str, ...] = ()
 
     @property
     def grammar(self) -> Grammar:
         """Raises ImportError where the grammar's wheel is missing or too old for this core."""
         return _load_grammar(self.wheel, self.entry)
+
+    def query(self, name: str) -> Query | None:
+        """The query `name` of this language; None if it has none."""
+        return _load_query(self.grammar, self.queries or (self.id,), name)
 
 
 LANGUAGES = (
@@ -55,16 +62,21 @@ LANGUAGES = (
     Language(
         "typescript", "TypeScript", ("typescript",), (".ts", ".mts", ".cts"),
         "tree_sitter_typescript", entry="language_typescript", lints=(lints.javascript,),
+        queries=("javascript", "typescript"),
     ),
     Language(
         "tsx", "TSX", ("typescriptreact",), (".tsx",),
         "tree_sitter_typescript", entry="language_tsx", lints=(lints.javascript,),
+        queries=("javascript", "typescript"),
     ),
     Language("go", "Go", ("go",), (".go",), "tree_sitter_go", lints=(lints.go,)),
     Language("rust", "Rust", ("rust",), (".rs",), "tree_sitter_rust"),
     Language("java", "Java", ("java",), (".java",), "tree_sitter_java", lints=(lints.java,)),
     Language("c", "C", ("c",), (".c", ".h"), "tree_sitter_c"),
-    Language("cpp", "C++", ("cpp",), (".cc", ".cpp", ".cxx", ".hh", ".hpp"), "tree_sitter_cpp"),
+    Language(
+        "cpp", "C++", ("cpp",), (".cc", ".cpp", ".cxx", ".hh", ".hpp"), "tree_sitter_cpp",
+        queries=("c", "cpp"),
+    ),
 )  # fmt: skip
 
 
@@ -96,3 +108,11 @@ def _load_grammar(wheel: str, entry: str) -> Grammar:
         return Grammar(load())
     except ValueError as mismatch:
         raise ImportError(f"{wheel} does not fit the installed tree-sitter: {mismatch}") from None
+
+
+@cache
+def _load_query(grammar: Grammar, folders: tuple[str, ...], name: str) -> Query | None:
+    home = Path(__file__).with_name("queries")
+    files = [home / folder / f"{name}.scm" for folder in folders]
+    patterns = "\n".join(file.read_text() for file in files if file.exists())
+    return Query(grammar, patterns) if patterns else None

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tree_sitter import Language as Grammar
-from tree_sitter import Node, Parser, Point, Tree
+from tree_sitter import Node, Parser, Tree
+
+from grammars.trees import TREES, edit, point_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,30 +31,15 @@ class EditedText:
     def __init__(self, grammar: Grammar, text: bytes, start: int, end: int) -> None:
         self._before, self._after = text[:start], text[end:]
         self._parser = Parser(grammar)
-        self._empty = self._parser.parse(self._before + self._after)
-        self._point = _advance(Point(0, 0), self._before)
+        self._empty = TREES.parse(grammar, self._before + self._after)
+        self._point = point_at(text, start)
 
     def fill(self, fill: bytes) -> tuple[Tree, bytes]:
         """The tree and the bytes with `fill` in the hole."""
-        start = len(self._before)
         tree = self._empty.copy()
-        tree.edit(
-            start_byte=start,
-            old_end_byte=start,
-            new_end_byte=start + len(fill),
-            start_point=self._point,
-            old_end_point=self._point,
-            new_end_point=_advance(self._point, fill),
-        )
+        edit(tree, self._point, len(self._before), b"", fill)
         source = self._before + fill + self._after
         return self._parser.parse(source, tree), source
-
-
-def _advance(point: Point, text: bytes) -> Point:
-    breaks = text.count(b"\n")
-    if breaks:
-        return Point(point.row + breaks, len(text) - text.rindex(b"\n") - 1)
-    return Point(point.row, point.column + len(text))
 
 
 def tree_faults(root: Node) -> list[Fault]:

@@ -14,6 +14,7 @@ from grammars import Gate, Language, language_for, language_for_path
 from grammars.gate import WHOLE_FILE_BYTES
 from grammars.languages import LANGUAGES
 from grammars.syntax import EditedText
+from grammars.trees import Trees, common_prefix, common_suffix
 from grammars.window import NEAR, window_around
 
 SOURCE = Path(ast.__file__).read_bytes()[:20_000].rpartition(b"\n\n\n")[0] + b"\n"
@@ -201,3 +202,24 @@ def test_a_missing_wheel_is_no_grammar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert language_for("absent") is None
     assert language_for_path("a.absent") is None
     assert language_for("python") is not None
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(CODE, min_size=2, max_size=6))
+def test_a_tree_made_from_an_older_one_is_that_of_the_text(versions: list[bytes]) -> None:
+    trees = Trees()
+    for text in (SOURCE[:2000] + version + SOURCE[2000:4000] for version in versions):
+        kept = trees.parse(python().grammar, text)
+        fresh = Parser(python().grammar).parse(text)
+        assert kept.root_node.end_point == fresh.root_node.end_point
+        if not fresh.root_node.has_error:
+            assert str(kept.root_node) == str(fresh.root_node)
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "head", "tail"),
+    [(b"", b"a", 0, 0), (b"abc", b"abd", 2, 0), (b"aa", b"aaa", 2, 2), (b"xbc", b"bc", 0, 2)],
+)
+def test_what_two_texts_have_in_common(one: bytes, two: bytes, head: int, tail: int) -> None:
+    assert common_prefix(one, two) == head
+    assert common_suffix(one, two) == tail

@@ -1,0 +1,3 @@
+(type_annotation (_) @type)
+(type_arguments (_) @type)
+(as_expression (_) (_) @type)
