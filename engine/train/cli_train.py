@@ -18,7 +18,7 @@ from engine.train.corpus import SourceFile, source_files
 from engine.train.curve import draw_curve
 from engine.train.data import BatchShape
 from engine.train.loop import MIX, Report, Run, RunSettings
-from engine.train.pack import pack
+from engine.train.pack import pack, read_packed, refer
 
 _SAMPLE_CHARACTERS = 60_000_000
 """Text a tokenizer is trained on; more changes little and takes memory."""
@@ -51,6 +51,7 @@ def run(options: argparse.Namespace) -> None:
         BatchShape(options.chunks, options.tokens, slots, (16, 16, 32)),
         seed=options.seed,
         compiled=placement.device.type != "cpu" or shutil.which("c++") is not None,
+        mix=read_packed(options.out / "packed").mix or MIX,
     )
     run = Run(options.out, config, settings, placement)
     if run.step:
@@ -63,13 +64,21 @@ def run(options: argparse.Namespace) -> None:
 def _prepare(options: argparse.Namespace) -> None:
     """Tokenizer and packed tokens of the run, where they are not there from before."""
     folder: Path = options.out
-    done = (folder / "packed" / "packed.json").exists()
-    if done:
+    if (folder / "packed" / "packed.json").exists():
         return
     if not options.sources:
         raise CorpusError(f"{folder} holds no packed tokens yet: name the folders to train on")
-    files = read_sources(options.sources)
+    packed = [source for source in options.sources if (source / "packed.json").exists()]
+    if packed and len(options.sources) > 1:
+        raise CorpusError(
+            f"{packed[0]} is a packed corpus: train on it alone, or on folders of code"
+        )
     folder.mkdir(parents=True, exist_ok=True)
+    if packed:
+        shutil.copyfile(packed[0] / "tokenizer.json", folder / "tokenizer.json")
+        refer(packed[0], folder / "packed")
+        return
+    files = read_sources(options.sources)
     if not (folder / "tokenizer.json").exists():
         Tokenizer.train(_sample(files), options.vocabulary).save(folder / "tokenizer.json")
     tokenizer = Tokenizer.load(folder / "tokenizer.json")

@@ -6,7 +6,7 @@ canvas holds the next C tokens of the tile; slots past the tile's end hold `<eom
 depend on the tile, so the size of a canvas tells nothing about the length of the hole.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from engine.errors import CorpusError
 from engine.tokenizer import EOM, LANGUAGES
-from engine.train.pack import TILE_BIT, TOKEN_BITS
+from engine.train.pack import TILE_BIT, TOKEN_BITS, Row
 
 _EMPTY_HOLES = 0.06
 """Share of tile edges that also become an empty hole: often there is nothing to add."""
@@ -59,7 +59,7 @@ class BatchShape:
 
 
 def batches(
-    packed: dict[str, NDArray[np.uint16]],
+    packed: Mapping[str, Row],
     weights: dict[str, float],
     shape: BatchShape,
     rng: np.random.Generator,
@@ -88,9 +88,7 @@ def batches(
         )
 
 
-def _draw_chunk(
-    row: NDArray[np.uint16], tokens: int, rng: np.random.Generator
-) -> NDArray[np.uint16]:
+def _draw_chunk(row: Row, tokens: int, rng: np.random.Generator) -> NDArray[np.uint16]:
     start = int(rng.integers(len(row) - tokens))
     return np.asarray(row[start : start + tokens])
 

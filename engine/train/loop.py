@@ -10,14 +10,13 @@ A run is a folder:
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from engine import checkpoint
 from engine.device import Placement
@@ -27,7 +26,7 @@ from engine.tokenizer import Tokenizer
 from engine.train.data import Batch, BatchShape, batches
 from engine.train.loss import Losses, batch_losses, trunk
 from engine.train.optim import Optimizers, rate
-from engine.train.pack import load_packed
+from engine.train.pack import Row, load_packed
 
 _LATE = 0.8
 """Progress from which visible canvas tokens are also made wrong."""
@@ -76,7 +75,7 @@ class Report:
 
 def validation_loss(
     model: Denoiser,
-    packed: dict[str, NDArray[np.uint16]],
+    packed: Mapping[str, Row],
     mix: dict[str, float],
     shape: BatchShape,
     placement: Placement,
@@ -187,7 +186,7 @@ class Run:
         context = self.settings.shape.tokens
         checkpoint.save(folder, name, self.model, self.tokenizer, context)
 
-    def _warm_up(self, packed: dict[str, NDArray[np.uint16]]) -> None:
+    def _warm_up(self, packed: Mapping[str, Row]) -> None:
         """Compile for every canvas size before the clock starts; changes no state of the run."""
         noise = torch.Generator(self.placement.device).manual_seed(0)
         for size in sorted(set(self.settings.shape.sizes)) if self.settings.compiled else ():

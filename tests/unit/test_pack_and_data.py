@@ -14,7 +14,15 @@ from engine.errors import CorpusError
 from engine.tokenizer import EOM, FILE, LANGUAGES, Tokenizer
 from engine.train.corpus import SourceFile
 from engine.train.data import Batch, BatchShape, batches
-from engine.train.pack import TILE_BIT, TOKEN_BITS, load_packed, pack, pack_files
+from engine.train.pack import (
+    TILE_BIT,
+    TOKEN_BITS,
+    load_packed,
+    pack,
+    pack_files,
+    refer,
+    write_packed,
+)
 from engine.train.tiles import tile
 from tests.support.tiny_model import source_code, tiny_tokenizer
 
@@ -63,7 +71,9 @@ def test_what_is_packed_is_mapped_again_by_split_and_language(tmp_path: Path) ->
         "valid": {"python", "go"},
     }
     texts = {
-        split: b"".join(tiny_tokenizer().decode((r & TOKEN_BITS).tolist()) for r in rows.values())
+        split: b"".join(
+            tiny_tokenizer().decode((r[:] & TOKEN_BITS).tolist()) for r in rows.values()
+        )
         for split, rows in splits.items()
     }
     held_out = [file for file in FILES if file.text.encode() in texts["valid"]]
@@ -86,11 +96,11 @@ def test_nothing_to_pack_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "spoiled",
-    ["missing", "one byte short", "two bytes short", "empty", "list", "facts cut", "facts gone"],
+    ["missing", "one byte short", "two bytes short", "empty", "altered", "list", "cut", "gone"],
 )
 def test_a_truncated_pack_is_refused(tmp_path: Path, spoiled: str) -> None:
     pack(FILES, tiny_tokenizer(), tmp_path, held_out=0.0, seed=0)
-    row, facts = tmp_path / "train-go.u16", tmp_path / "packed.json"
+    row, facts = tmp_path / "train-go-000.u16", tmp_path / "packed.json"
     match spoiled:
         case "missing":
             row.unlink()
@@ -102,13 +112,52 @@ def test_a_truncated_pack_is_refused(tmp_path: Path, spoiled: str) -> None:
             row.write_bytes(b"")
         case "list":
             facts.write_text(json.dumps([]))
-        case "facts cut":
+        case "altered":
+            row.write_bytes(bytes([row.read_bytes()[0] ^ 1]) + row.read_bytes()[1:])
+        case "cut":
             facts.write_text(facts.read_text()[:20])
         case _:
             facts.unlink()
     with pytest.raises(CorpusError, match=str(tmp_path)) as caught:
         load_packed(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_row_in_several_parts_reads_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.train.pack.PART_TOKENS", 100)
+    pieces = [np.arange(n, dtype=np.uint16) + 20 for n in (1, 250, 0, 99, 350)]
+    packed = write_packed(tmp_path, {("train", "go"): pieces}, 480, {})
+    row, whole = load_packed(tmp_path)["train"]["go"], np.concatenate(pieces)
+    assert [part.tokens for part in packed.parts] == [100] * 7
+    assert len(row) == len(whole) == packed.tokens("train")
+    for start, stop in [(0, 700), (0, 1), (99, 101), (100, 200), (250, 615), (699, 700)]:
+        assert np.array_equal(row[start:stop], whole[start:stop])
+
+
+def test_a_pack_may_lie_elsewhere(tmp_path: Path) -> None:
+    pack(FILES, tiny_tokenizer(), tmp_path / "corpus", held_out=0.0, seed=0)
+    refer(tmp_path / "corpus", tmp_path / "run")
+    there, here = load_packed(tmp_path / "corpus"), load_packed(tmp_path / "run")
+    assert np.array_equal(here["train"]["go"][:], there["train"]["go"][:])
+    (tmp_path / "corpus" / "train-go-000.u16").unlink()
+    with pytest.raises(CorpusError, match=r"corpus/train-go-000\.u16 cannot be read"):
+        load_packed(tmp_path / "run")
+
+
+def test_where_the_disk_is_full_it_is_said(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(CorpusError, match="free some space") as caught:
+            pack(FILES, tiny_tokenizer(), tmp_path, held_out=0.0, seed=0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(CorpusError, match="no packed tokens"):
+        load_packed(tmp_path)
 
 
 def test_each_hole_holds_the_text_of_its_tile_and_the_end_behind_it() -> None:
