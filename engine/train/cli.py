@@ -47,6 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     evaluation.add_argument("--items", type=int, default=150, help="holes of each kind")
     evaluation.add_argument("--seed", type=int, default=0)
     evaluation.add_argument("--json", type=Path, metavar="FILE", help="also write the scores here")
+    evaluation.add_argument(
+        "--pace", type=Path, metavar="PNG", help="also measure the cost of fewer passes; draw it"
+    )
     return parser
 
 

@@ -16,8 +16,9 @@ from engine.threads import SERVING_THREADS
 from engine.tokenizer import Tokenizer
 from engine.train.cli_train import read_sources
 from engine.train.corpus import SourceFile
+from engine.train.curve import draw_pace
 from engine.train.data import BatchShape
-from engine.train.evaluate import Score, evaluate
+from engine.train.evaluate import PACES, Score, evaluate, paced
 from engine.train.items import KINDS, draw_items
 from engine.train.loop import MIX, validation_loss
 from engine.train.pack import pack_files
@@ -33,6 +34,11 @@ def run(options: argparse.Namespace) -> None:
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("evaluating", total=3 * len(KINDS))
         scores = evaluate(engine, tokenizer, items, lambda: progress.advance(task))
+        if options.pace:
+            task = progress.add_task("at six paces", total=len(PACES) * len(KINDS))
+            at_paces = paced(engine, tokenizer, items, lambda: progress.advance(task))
+            draw_pace(at_paces, options.pace)
+            scores += at_paces
     Console(width=max(100, Console().width)).print(_table(scores))
     print(f"{engine.info.model}: canvas loss {loss or float('nan'):.3f} nats per token")
     if options.json:

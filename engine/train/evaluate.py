@@ -11,6 +11,8 @@ from engine.tokenizer import Tokenizer
 from engine.train.items import KINDS, Item, Kind, repeat_similar_line
 from engine.types import InfillRequest, Suggestion
 
+PACES = (1, 2, 4, 8, 16, 1000)
+"""Forward passes at most over one canvas; with the last, each pass fills one place of it."""
 _BUDGET_MS = 60_000.0
 """Quality is measured without hurry; latency is measured elsewhere."""
 
@@ -63,6 +65,27 @@ def evaluate(
             _score(kind, "repeat similar line", own, map(repeat_similar_line, own)),
             _score(kind, "empty", own, ("" for _ in own)),
         ]
+    return scores
+
+
+def paced(
+    engine: Engine, tokenizer: Tokenizer, items: list[Item], progress: Callable[[], None]
+) -> list[Score]:
+    """What haste costs: scores per kind and pace, of the model alone with the length given."""
+    usual = engine.rule
+    scores: list[Score] = []
+    for passes in PACES:
+        confident = usual.confident if passes < PACES[-1] else 1.1
+        engine.rule = replace(usual, guesses=0, passes=passes, confident=confident)
+        for kind in KINDS:
+            own = [item for item in items if item.kind == kind]
+            answers = [
+                _ask(engine, item, len(tokenizer.encode(item.truth.encode()))) for item in own
+            ]
+            way = f"{passes} passes" if passes < PACES[-1] else "one token per pass"
+            scores += [_engine_score(kind, way, own, answers)] if own else []
+            progress()
+    engine.rule = usual
     return scores
 
 

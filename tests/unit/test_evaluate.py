@@ -9,7 +9,7 @@ import pytest
 from engine.infill import Engine
 from engine.schedule import Rule
 from engine.train.corpus import SourceFile
-from engine.train.evaluate import Score, evaluate
+from engine.train.evaluate import PACES, Score, evaluate, paced
 from engine.train.items import KINDS, Item, Kind, draw_items, repeat_similar_line
 from engine.types import Draft, InfillRequest, Suggestion, Timings
 from tests.support.tiny_model import source_code, tiny_tokenizer
@@ -162,3 +162,14 @@ def test_the_rival_repeats_as_many_lines_as_the_hole_has() -> None:
 
 def test_the_rival_has_nothing_to_say_at_the_top_of_a_file() -> None:
     assert repeat_similar_line(item_at("import $os$\n")) == ""
+
+
+def test_paces_differ_in_passes_alone_and_leave_the_engine_as_it_was() -> None:
+    engine = Scripted(truth)
+    found = paced(cast("Engine", engine), tiny_tokenizer(), ITEMS, lambda: None)
+    assert len(found) == len(PACES) * len(KINDS)
+    assert all(score.exact == 1 and score.tokens_per_pass == 3 for score in found)
+    assert [rule.passes for _, rule in engine.asked[:: len(ITEMS)]] == list(PACES)
+    assert all(rule.guesses == 0 for _, rule in engine.asked)
+    assert all(request.length_tokens is not None for request, _ in engine.asked)
+    assert engine.rule == Rule()
