@@ -14,7 +14,14 @@ import httpx
 from engine import __version__, wire
 from engine.errors import CheckpointError, EngineError, EngineUnreachable
 from engine.rendezvous import DEFAULT_MODEL, Rendezvous, last_words, rendezvous, start
-from engine.types import Draft, EngineInfo, InfillRequest, Suggestion
+from engine.types import (
+    Draft,
+    EngineInfo,
+    InfillRequest,
+    Suggestion,
+    Survey,
+    SurveyRequest,
+)
 
 PROGRAM = (sys.executable, "-P", "-m", "engine")
 """Serves the checkpoint in DIR when given `--model DIR`.
@@ -89,7 +96,8 @@ class EngineClient:
         Raises what the engine raised; EngineUnreachable when it ends or hangs in the middle.
         """
         with _engine_errors():
-            response = await self._post(request)
+            overdue_s = request.budget_ms / 1000 + OVERDUE_S
+            response = await self._post("/v1/infill", wire.to_json(request), overdue_s)
             try:
                 async for word in wire.from_events(response.aiter_lines()):
                     yield word
@@ -99,19 +107,25 @@ class EngineClient:
                 await response.aclose()
         raise EngineUnreachable("The engine ended in the middle of an answer; ask again.")
 
-    async def _post(self, request: InfillRequest) -> httpx.Response:
+    async def survey(self, request: SurveyRequest) -> Survey:
+        """What there is to do in a text. Raises EngineError, EngineUnreachable."""
+        with _engine_errors():
+            response = await self._post("/v1/survey", wire.to_json(request), OVERDUE_S)
+            try:
+                return wire.survey_from_json(await response.aread())
+            finally:
+                await response.aclose()
+
+    async def _post(self, path: str, body: str, overdue_s: float) -> httpx.Response:
         try:
-            return await self._send(request)
+            return await self._send(path, body, overdue_s)
         except (httpx.NetworkError, httpx.RemoteProtocolError):  # it has ended, idle, or just ends
             self._line = await _find_or_start(self._model, self._program)
-            return await self._send(request)
+            return await self._send(path, body, overdue_s)
 
-    async def _send(self, request: InfillRequest) -> httpx.Response:
+    async def _send(self, path: str, body: str, overdue_s: float) -> httpx.Response:
         http = self._line.http
-        overdue_s = request.budget_ms / 1000 + OVERDUE_S
-        post = http.build_request(
-            "POST", "/v1/infill", content=wire.to_json(request), timeout=overdue_s
-        )
+        post = http.build_request("POST", path, content=body, timeout=overdue_s)
         response = await http.send(post, stream=True)
         if response.is_error:
             raise EngineError((await response.aread()).decode())

@@ -3,6 +3,7 @@
     GET  /health      {"status": "ok", "pid": 4711}
     GET  /v1/info     the handshake, an EngineInfo
     POST /v1/infill   an InfillRequest; answers with server-sent events, see `engine.wire`
+    POST /v1/survey   a SurveyRequest; answers with a Survey
 
 Who may ask: over a Unix socket, this user, by the folder's and the socket's permissions and, on
 Linux, by the credentials that the kernel gives for the other end; over loopback TCP, whoever knows
@@ -41,6 +42,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from engine import wire
 from engine.errors import EngineError
 from engine.rendezvous import Rendezvous
+from engine.survey import survey
 from engine.types import Draft, EngineInfo, InfillRequest, Suggestion
 
 log = logging.getLogger(__name__)
@@ -172,7 +174,7 @@ class Desk:
 
 
 def build_app(engine: Infiller) -> Starlette:
-    """The three routes over a loaded engine."""
+    """The routes over a loaded engine."""
     desk = Desk(engine)
 
     async def health(_: Request) -> Response:
@@ -188,11 +190,20 @@ def build_app(engine: Infiller) -> Starlette:
             return PlainTextResponse(str(error), 400)
         return EventStream(desk.events(request))
 
+    async def look_through(http_request: Request) -> Response:
+        try:
+            request = wire.survey_request_from_json(await http_request.body())
+        except ValueError as error:
+            return PlainTextResponse(str(error), 400)
+        found = await asyncio.to_thread(survey, request)
+        return Response(wire.to_json(found), media_type="application/json")
+
     return Starlette(
         routes=[
             Route("/health", health),
             Route("/v1/info", info),
             Route("/v1/infill", infill, methods=["POST"]),
+            Route("/v1/survey", look_through, methods=["POST"]),
         ]
     )
 

@@ -144,6 +144,73 @@ class Suggestion:
 
 
 @dataclass(frozen=True, slots=True)
+class SurveyRequest:
+    """A text to look through, by its grammar alone.
+
+    text      valid UTF-8
+    language  LSP language identifier
+    marker    text that is a hole wherever it stands; none if empty
+    region    where a remedy is wanted for faults, and the shapes around; None for neither
+    """
+
+    text: bytes
+    language: str
+    marker: bytes = b""
+    region: Span | None = None
+
+    def __post_init__(self) -> None:
+        if self.region is not None and self.region.end > len(self.text):
+            raise ValueError(
+                f"the region ends at byte {self.region.end}, the text at {len(self.text)}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A place worth filling: `lead`, a fill and `trail` replace the span.
+
+    max_lines  lines that the fill may have
+    kind       placeholder, body: left for later; arguments, docstring: of the call or the function
+               in the region
+    """
+
+    span: Span
+    kind: Literal["placeholder", "body", "arguments", "docstring"]
+    lead: bytes = b""
+    trail: bytes = b""
+    max_lines: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What may be done about a fault.
+
+    hole   the tokens in and near it
+    tries  texts for the hole that leave fewer faults and lose nothing, best first
+    """
+
+    fault: Span
+    hole: Span
+    tries: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What there is to do in a text.
+
+    holes     left for later, in order, none within another
+    shapes    that a region is in, smallest first
+    faults    what the grammar or a lint refuses, in order
+    remedies  for the faults that touch a region
+    """
+
+    holes: tuple[Hole, ...] = ()
+    shapes: tuple[Hole, ...] = ()
+    faults: tuple[Span, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class EngineInfo:
     """What a client learns in the handshake.
 

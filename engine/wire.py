@@ -15,7 +15,14 @@ from typing import TypeVar
 import cattrs
 
 from engine.errors import CheckpointError, DeviceError, EngineError, RequestTooLong
-from engine.types import Draft, EngineInfo, InfillRequest, Suggestion
+from engine.types import (
+    Draft,
+    EngineInfo,
+    InfillRequest,
+    Suggestion,
+    Survey,
+    SurveyRequest,
+)
 
 Word = TypeVar("Word")
 
@@ -50,7 +57,9 @@ _converter.register_structure_hook(bytes, _bytes_from_json)
 _converter.register_unstructure_hook(bytes, _bytes_to_json)
 
 
-def to_json(word: InfillRequest | EngineInfo | Draft | Suggestion) -> str:
+def to_json(
+    word: InfillRequest | EngineInfo | Draft | Suggestion | SurveyRequest | Survey,
+) -> str:
     """Write one word on a single line of ASCII.
 
     ASCII, because readers of an event stream may end a line at U+2028 or U+0085 too.
@@ -67,6 +76,16 @@ def request_from_json(body: bytes) -> InfillRequest:
 def info_from_json(body: bytes) -> EngineInfo:
     """Read a handshake. Raises ValueError with one sentence on anything that is not one."""
     return _from_json(body, EngineInfo)
+
+
+def survey_request_from_json(body: bytes) -> SurveyRequest:
+    """Read a request to look through a text. Raises ValueError as `request_from_json` does."""
+    return _from_json(body, SurveyRequest)
+
+
+def survey_from_json(body: bytes) -> Survey:
+    """Read what was found. Raises ValueError as `request_from_json` does."""
+    return _from_json(body, Survey)
 
 
 def _from_json(body: bytes | str, kind: type[Word]) -> Word:

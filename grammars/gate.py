@@ -13,8 +13,11 @@ import re
 from dataclasses import replace
 from functools import cached_property
 
+from tree_sitter import Node
+
 from grammars.languages import Language
 from grammars.syntax import EditedText, Fault, tree_faults
+from grammars.trees import TREES
 from grammars.window import window_around
 
 WHOLE_FILE_BYTES = 256 * 1024
@@ -90,7 +93,7 @@ class _Judge:
             fill.decode()
         except UnicodeDecodeError as error:
             return (Fault(error.start, error.end, "encoding"),)
-        found = _all_faults(self._language, self._edited, self._start, fill)
+        found = self._all_faults(self._edited, self._start, fill)
         clipped = (_clipped(f, self._start, len(fill)) for f in self._added(found, fill))
         return tuple(dict.fromkeys(clipped))
 
@@ -120,7 +123,7 @@ class _Judge:
 
         Up to the first without any. Made only when a fill is suspect: a sound one needs none.
         """
-        found = [_all_faults(self._language, self._edited, self._start, b"")]
+        found = [self._all_faults(self._edited, self._start, b"")]
         first = self._text.rfind(b"\n", 0, self._start) + 1
         line = self._text[first : self._end] + self._text[self._end :].partition(b"\n")[0]
         last, first = first + len(line), first + len(line) - len(line.lstrip())
@@ -128,18 +131,27 @@ class _Judge:
         for stub in self._language.stubs:
             if not found[-1]:
                 break
-            found.append(_all_faults(self._language, stubbed, first, stub))
+            found.append(self._all_faults(stubbed, first, stub))
         return found
 
+    def _all_faults(self, edited: EditedText, start: int, fill: bytes) -> list[Fault]:
+        tree, source = edited.fill(fill)
+        return _faults(self._language, tree.root_node, source, start, start + len(fill))
 
-def _all_faults(language: Language, edited: EditedText, start: int, fill: bytes) -> list[Fault]:
-    """Faults of the tree; if there are none, those of the first lint that has any."""
-    tree, source = edited.fill(fill)
-    found = tree_faults(tree.root_node)
+
+def faults_in(language: Language, text: bytes) -> list[Fault]:
+    """All faults of a text in UTF-8, in its order: of the tree, else of the first lint with any."""
+    root = TREES.parse(language.grammar, text).root_node
+    return _faults(language, root, text, 0, len(text))
+
+
+def _faults(language: Language, root: Node, source: bytes, start: int, end: int) -> list[Fault]:
+    """Faults of the tree; if there are none, those of the first lint that has any there."""
+    found = tree_faults(root)
     for lint in language.lints:
         if found:
             break
-        found = list(lint(tree.root_node, source, start, start + len(fill)))
+        found = list(lint(root, source, start, end))
     return sorted(found, key=lambda fault: (fault.start, fault.end))
 
 

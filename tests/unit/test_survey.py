@@ -1,0 +1,115 @@
+"""Holes, shapes, faults and remedies, as a user would point at them."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine import Hole, Span, Survey, SurveyRequest, wire
+from engine.survey import survey
+
+
+def look(text: str, language: str = "python", marker: str = "@@") -> tuple[bytes, Survey]:
+    """The text without `|`, and what is found with that as the region."""
+    at = text.encode().find(b"|")
+    bare = text.encode().replace(b"|", b"", 1)
+    region = Span(at, at) if at >= 0 else None
+    return bare, survey(SurveyRequest(bare, language, marker.encode(), region))
+
+
+def filled(text: bytes, hole: Hole, fill: str) -> str:
+    done = hole.lead + fill.encode() + hole.trail
+    return (text[: hole.span.start] + done + text[hole.span.end :]).decode()
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "after"),
+    [
+        ("python", "def f():\n    ...\n", "def f():\n    FILL\n"),
+        ("python", "def f(): ...\n", "def f():\n    FILL\n"),
+        ("python", "def f():\n\tpass  # TODO\n", "def f():\n\tFILL\n"),
+        ("python", "x = @@ + 1\n", "x = FILL + 1\n"),
+        ("javascript", "function f() {}\n", "function f() {\n    FILL\n}\n"),
+        (
+            "javascript",
+            "class A {\n  f() { throw new NotImplementedError() }\n}\n",
+            "class A {\n  f() {\n    FILL\n  }\n}\n",
+        ),
+        ("go", "func f() {\n}\n", "func f() {\n    FILL\n}\n"),
+        ("rust", "fn f() -> i32 { todo!() }\n", "fn f() -> i32 {\n    FILL\n}\n"),
+        ("rust", "fn f() {\n  todo!();\n}\n", "fn f() {\n  FILL\n}\n"),
+        ("cobol", "MOVE @@ TO X\n", "MOVE FILL TO X\n"),
+    ],
+)
+def test_a_hole_is_filled_with_the_line_breaks_that_it_needs(
+    language: str, text: str, after: str
+) -> None:
+    bare, found = look(text, language)
+    assert [filled(bare, hole, "FILL") for hole in found.holes] == [after]
+
+
+def test_a_hole_within_a_line_keeps_to_it_and_one_alone_may_grow() -> None:
+    _, found = look("def f():\n    @@\n\nx = @@\n")
+    assert [hole.max_lines > 1 for hole in found.holes] == [True, False]
+
+
+def test_code_without_placeholders_has_no_hole() -> None:
+    assert look("x: tuple[int, ...] = ()\nif x:\n    pass\n")[1] == Survey()
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments"), [("f(a, g(|b))\n", "b"), ("f(|)\n", ""), ("f(a, | b)\n", "a,  b")]
+)
+def test_the_arguments_around_the_cursor_are_found(text: str, arguments: str) -> None:
+    bare, found = look(text)
+    (shape,) = found.shapes
+    assert (shape.kind, bare[shape.span.start : shape.span.end].decode()) == (
+        "arguments",
+        arguments,
+    )
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "mended"),
+    [
+        ("python", "print(foo(1)|\ny = 2\n", "print(foo(1))\ny = 2\n"),
+        ("python", "def f(x)|\n    return x\n", "def f(x):\n    return x\n"),
+        ("python", "for i in range(3|:\n    i\n", "for i in range(3):\n    i\n"),
+        ("python", "x = (1 + 2))|\n", "x = (1 + 2)\n"),
+        ("python", "s = 'abc|\ny = 1\n", "s = 'abc'\ny = 1\n"),
+        ("c", "int f(int a) {\n  return a|\n}\n", "int f(int a) {\n  return a;\n}\n"),
+        ("go", "func f() int {\n\treturn (1|\n}\n", "func f() int {\n\treturn (1)\n}\n"),
+        ("python", "x = [1,\n     2\n|y = 3\n", "x = [1,\n     2]\ny = 3\n"),
+    ],
+)
+def test_what_is_plainly_missing_is_the_first_try(language: str, text: str, mended: str) -> None:
+    bare, found = look(text, language)
+    (remedy,) = found.remedies
+    first = remedy.tries[0]
+    assert (bare[: remedy.hole.start] + first + bare[remedy.hole.end :]).decode() == mended
+
+
+def test_a_fault_that_no_insertion_mends_has_a_hole_around_it_and_no_tries() -> None:
+    bare, found = look("y = 1\nx = [1, 2 = 3, 4]|\nz = 2\n")
+    (remedy,) = found.remedies
+    assert remedy.tries == ()
+    assert b"=" in bare[remedy.hole.start : remedy.hole.end]
+    assert b"\n" not in bare[remedy.hole.start : remedy.hole.end]
+
+
+def test_far_from_every_fault_there_is_no_remedy() -> None:
+    _, found = look("x = 1|\n\n\n\ny = (1\n")
+    assert found.faults
+    assert not found.remedies
+
+
+@given(st.text(alphabet="ab(){}[]:;,.='\"\n .@\u00e9", max_size=60), st.integers(0, 60))
+@settings(max_examples=60, deadline=None)
+def test_every_text_is_surveyed_and_every_try_is_an_improvement(text: str, at: int) -> None:
+    bare = text.encode()
+    at = len(text[:at].encode())
+    found = survey(SurveyRequest(bare, "python", b"@@", Span(at, at)))
+    assert wire.survey_from_json(wire.to_json(found).encode()) == found
+    for remedy in found.remedies:
+        for mended in remedy.tries:
+            after = bare[: remedy.hole.start] + mended + bare[remedy.hole.end :]
+            assert len(survey(SurveyRequest(after, "python")).faults) < len(found.faults)
