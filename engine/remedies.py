@@ -20,7 +20,8 @@ _WIDEST = 120
 _TRIES, _PATIENCE_S = 60, 0.5
 """So many edits are judged at most, and for so long: each one parses the text."""
 
-_TOKEN = re.compile(rb"\w+|[^\w\s]")
+_TOKEN = re.compile(rb"[\w\x80-\xff]+|[^\w\s]")
+"""A character beyond ASCII counts as one of a word, so that none is cut."""
 _CLOSERS = {ord("("): b")", ord("["): b"]", ord("{"): b"}"}
 _CLOSING = b"".join(_CLOSERS.values())
 _QUOTES = (b'"', b"'", b"`")
@@ -41,7 +42,8 @@ def remedies(
         return ()
     fault = min(near, key=lambda fault: (fault.end - fault.start, fault.start))
     start = max(fault.start, min(first, fault.end))
-    end = max(start, min(fault.end, last, start + _WIDEST))
+    end = max(start, min(fault.end, last))
+    end = start + len(text[start:end][:_WIDEST].decode(errors="ignore").encode())
     sound = _sound(language, text, start, len(faults))
     hole = _around(text, start, end, sound)
     tries = tuple(
@@ -56,9 +58,8 @@ def _around(text: bytes, start: int, end: int, edits: Sequence[Edit]) -> Span:
     end = max(end, *(behind for _, behind, _ in edits)) if edits else end
     first = text.rfind(b"\n", 0, start) + 1
     before = [found.start() for found in _TOKEN.finditer(text, first, start)]
-    after = [found.end() for found in _TOKEN.finditer(text, end, end + _WIDEST)]
-    line_end = text.find(b"\n", end)
-    after = [place for place in after if line_end < 0 or place <= line_end]
+    line_end = end + len(text[end:].partition(b"\n")[0])
+    after = [found.end() for found in _TOKEN.finditer(text, end, line_end)]
     return Span(
         before[-_NEAR_TOKENS:][0] if before else start,
         after[:_NEAR_TOKENS][-1] if after else end,
