@@ -182,19 +182,20 @@ class Denoiser(nn.Module):
         logits_BNCV = self.logits(hidden_BNCD).float()
         if self.pointer is None:
             return torch.log_softmax(logits_BNCV, -1)
-        weights_BNCS = self.canvas_copies(self.pointer, hidden_BNCD, context)
+        scores_BNCS = self.canvas_scores(self.pointer, hidden_BNCD, context)
         tokens_BS = torch.cat([context.prefix_BT, context.suffix_BT], 1)
-        tokens_BNCS = tokens_BS[:, None, None].expand_as(weights_BNCS)
-        return mixed(logits_BNCV, weights_BNCS, tokens_BNCS, self.pointer.odds(hidden_BNCD))
+        tokens_BNCS = tokens_BS[:, None, None].expand_as(scores_BNCS)
+        odds_BNC = self.pointer.odds(hidden_BNCD, scores_BNCS)
+        return mixed(logits_BNCV, scores_BNCS, tokens_BNCS, odds_BNC)
 
     def logits(self, hidden_XD: Tensor) -> Tensor:
         """Scores over the vocabulary alone, [..., V], from hidden states [..., D]."""
         return F.linear(hidden_XD, self.embedding.weight)
 
-    def canvas_copies(self, pointer: Pointer, hidden_BNCD: Tensor, context: Context) -> Tensor:
-        """Of each slot, the probability [B, N, C, S] of copying from each token of the context.
+    def canvas_scores(self, pointer: Pointer, hidden_BNCD: Tensor, context: Context) -> Tensor:
+        """What the pointer of each slot makes of each token of the context, float32 [B, N, C, S].
 
-        S counts the tokens of both streams, the prefix first; it is 0 for those out of sight.
+        S counts the tokens of both streams, the prefix first; minus infinity: out of sight.
         """
         queries = pointer.queries(hidden_BNCD)
         scene = self._scene(hidden_BNCD.shape[2], context)
@@ -205,10 +206,10 @@ class Denoiser(nn.Module):
         ]
         scores_BNCS = torch.cat(parts, -1).float()
         hidden_BN1S = scene.hidden[:, 0, ..., : scores_BNCS.shape[-1]]
-        return torch.softmax(scores_BNCS.masked_fill(hidden_BN1S, float("-inf")), -1)
+        return scores_BNCS.masked_fill(hidden_BN1S, float("-inf"))
 
-    def stream_copies(self, pointer: Pointer, hidden_BTD: Tensor, stream: Stream) -> Tensor:
-        """Of each place of a stream, the probability [B, T, T] of copying from those read so far.
+    def stream_scores(self, pointer: Pointer, hidden_BTD: Tensor, stream: Stream) -> Tensor:
+        """What the pointer of each place makes of those read so far, float32 [B, T, T].
 
         hidden_BTD, stream  what `encode` gave for a stream read from its start
         """
@@ -216,7 +217,7 @@ class Denoiser(nn.Module):
         queries = _turned(pointer.queries(hidden_BTD), self._turn(positions_T[:, None]))
         scores_BTS = _pointed(queries[:, None], stream[-1].keys_BKTE)[:, 0].float()
         later_TS = positions_T > positions_T[:, None]
-        return torch.softmax(scores_BTS.masked_fill(later_TS, float("-inf")), -1)
+        return scores_BTS.masked_fill(later_TS, float("-inf"))
 
     def _layers(self) -> list["Block"]:
         return cast("list[Block]", list(self.blocks))

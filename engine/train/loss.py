@@ -73,14 +73,14 @@ def trunk(model: Denoiser, batch: Batch, canvas_BNC: Tensor) -> Seen:
     canvas_BNCD = model.denoise(canvas_BNC, before_BN, context)
     if model.pointer is None:
         return Seen(streams_BTD, canvas_BNCD, None)
-    on_stream = model.stream_copies(model.pointer, streams_BTD, kept)
-    on_context = model.canvas_copies(model.pointer, canvas_BNCD, context)
+    on_stream = model.stream_scores(model.pointer, streams_BTD, kept)[:, :-1]
+    on_context = model.canvas_scores(model.pointer, canvas_BNCD, context)
     context_BS = torch.cat([forward_BT, backward_BT], 1)
     copies = Copies(
-        copied_nats(on_stream[:, :-1], both_BT[:, None], both_BT[:, 1:]),
-        model.pointer.odds(streams_BTD[:, :-1]),
+        copied_nats(on_stream, both_BT[:, None], both_BT[:, 1:]),
+        model.pointer.odds(streams_BTD[:, :-1], on_stream),
         copied_nats(on_context, context_BS[:, None, None], batch.content_BNC),
-        model.pointer.odds(canvas_BNCD),
+        model.pointer.odds(canvas_BNCD, on_context),
     )
     return Seen(streams_BTD, canvas_BNCD, copies)
 

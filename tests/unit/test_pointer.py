@@ -38,9 +38,9 @@ def test_only_what_is_in_sight_is_copied() -> None:
 
 @torch.no_grad()
 def test_a_token_that_stands_twice_is_copied_from_both_places() -> None:
-    weights, tokens = torch.tensor([[0.5, 0.2, 0.3]]), torch.tensor([[7, 8, 7]])
-    assert copied_nats(weights, tokens, torch.tensor([7])).exp().allclose(torch.tensor([0.8]))
-    spread = mixed(torch.zeros(1, 10), weights, tokens, torch.tensor([100.0])).exp()
+    scores, tokens = torch.tensor([[0.5, 0.2, 0.3]]).log(), torch.tensor([[7, 8, 7]])
+    assert copied_nats(scores, tokens, torch.tensor([7])).exp().allclose(torch.tensor([0.8]))
+    spread = mixed(torch.zeros(1, 10), scores, tokens, torch.tensor([100.0])).exp()
     assert spread[0, 7].allclose(torch.tensor(0.8))
     assert spread.sum().allclose(torch.tensor(1.0))
 
@@ -49,14 +49,14 @@ def test_a_token_that_stands_twice_is_copied_from_both_places() -> None:
 def test_one_token_and_the_whole_vocabulary_are_mixed_alike() -> None:
     draw = torch.Generator().manual_seed(0)
     logits, odds = torch.randn(4, 50, generator=draw), torch.randn(4, generator=draw)
-    weights = torch.softmax(torch.randn(4, 9, generator=draw), -1)
+    scores = torch.randn(4, 9, generator=draw)
     tokens = torch.randint(50, (4, 9), generator=draw)
-    whole = mixed(logits, weights, tokens, odds)
+    whole = mixed(logits, scores, tokens, odds)
     assert whole.exp().sum(-1).allclose(torch.ones(4))
     for token in range(50):
         target = torch.full((4,), token)
         own = logits.log_softmax(-1)[:, token]
-        single = mixed_nats(own, copied_nats(weights, tokens, target), odds)
+        single = mixed_nats(own, copied_nats(scores, tokens, target), odds)
         assert single.allclose(whole[:, token], atol=1e-4)
 
 
@@ -65,7 +65,16 @@ def test_a_stream_copies_from_what_was_read_so_far() -> None:
     model = tiny_denoiser()
     assert model.pointer
     hidden, stream = model.encode(torch.tensor([[20, 21, 22, 23]]), torch.tensor([0]))
-    weights = model.stream_copies(model.pointer, hidden, stream)[0]
+    weights = model.stream_scores(model.pointer, hidden, stream)[0].softmax(-1)
     assert weights.triu(1).count_nonzero() == 0
     assert (weights.tril() > 0).sum() == 10
     assert weights.sum(-1).allclose(torch.ones(4))
+
+
+@torch.no_grad()
+def test_copying_is_likelier_the_better_something_fits() -> None:
+    pointer = tiny_denoiser().pointer
+    assert pointer
+    hidden, scores = torch.zeros(2, 32), torch.tensor([[0.0, 0.0], [0.0, 5.0]])
+    poor, good = pointer.odds(hidden, scores)
+    assert good > poor + 4
