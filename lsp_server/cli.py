@@ -58,6 +58,11 @@ def _run(options: argparse.Namespace) -> int:
             return _speak_lsp(options.tcp, options.model)
         case "fill":
             return _fill(options)
+        case "stats":
+            from lsp_server import statistics
+
+            print(statistics.summary_of(statistics.path()).text())
+            return 0
         case _:
             from lsp_server.doctor import examine
 
@@ -100,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_fill(commands.add_parser("fill", parents=[model], help="fill the holes of files"))
     commands.add_parser("doctor", parents=[model], help="say what was found and what is missing")
+    commands.add_parser("stats", help="print what was shown and accepted on this machine")
     commands.add_parser("engine", help="serve a model to this user's editors (they start it)")
     commands.add_parser("train", help="train a model on folders of code")
     commands.add_parser("eval", help="measure a model on held-out code")

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from engine.errors import EngineError, EngineUnreachable, RequestTooLong
+from engine.errors import CheckpointError, EngineError, EngineUnreachable, RequestTooLong
 from engine.types import Draft, EngineInfo, InfillRequest, Suggestion
 
 logger = logging.getLogger(__name__)
@@ -43,16 +43,23 @@ State = Literal["starting", "idle", "busy", "off", "error"]
 class Status:
     """What `$/sfumato/status` tells the editor.
 
-    state    "starting" while an engine is sought, "off" by the user's settings, "error" without one
-    last_ms  what the last answer of the engine took, milliseconds
-    message  in state "error" or "off" one sentence why, else ""
+    state            "starting" while an engine is sought, "off" by the user's settings, "error"
+                     without one
+    last_ms          what the last answer of the engine took, milliseconds
+    tokens_per_pass  of that answer: how many tokens a forward pass filled
+    message          in state "error" or "off" one sentence why, else ""
+    silence          why the last request got no suggestion, a sentence; "" if it got one
+    broken           whether only the user can mend it: the model is missing or damaged
     """
 
     state: State
     model: str | None = None
     device: str | None = None
     last_ms: float | None = None
+    tokens_per_pass: float | None = None
     message: str = ""
+    silence: str = ""
+    broken: bool = False
 
 
 class Connection:
@@ -97,7 +104,12 @@ class Connection:
                 async for draft in drafts:
                     if isinstance(draft, Suggestion):
                         last_ms = (asyncio.get_running_loop().time() - started_s) * 1000
-                        after = replace(after, last_ms=round(last_ms, 1))
+                        passes = max(1, draft.timings.forward_passes)
+                        after = replace(
+                            after,
+                            last_ms=round(last_ms, 1),
+                            tokens_per_pass=round(draft.timings.filled_tokens / passes, 2),
+                        )
                         self._failures = 0
                     yield draft
         except EngineUnreachable as error:
@@ -115,7 +127,7 @@ class Connection:
             self._client = await self._connect()
             self._set(self._with_info("idle"))
         except EngineError as error:
-            self._fail(str(error))
+            self._fail(str(error), broken=isinstance(error, CheckpointError))
         except Exception:
             # Nothing waits for this task: unless it is caught here, the editor would see
             # "starting" for ever.
@@ -133,9 +145,9 @@ class Connection:
         self._postpone()
         await client.close()
 
-    def _fail(self, message: str) -> None:
+    def _fail(self, message: str, broken: bool = False) -> None:
         logger.warning("%s", message)
-        self._set(Status("error", message=message))
+        self._set(Status("error", message=message, broken=broken))
         self._postpone()
 
     def _postpone(self) -> None:
@@ -147,7 +159,8 @@ class Connection:
         if self._client is None:
             return Status(state)
         info = self._client.info
-        return Status(state, info.model, info.device, self.status.last_ms)
+        last = self.status
+        return Status(state, info.model, info.device, last.last_ms, last.tokens_per_pass)
 
     def _set(self, status: Status) -> None:
         self.status = status

@@ -1,7 +1,6 @@
 """From a cursor in a document to the engine's request: what it sees, how much it may fill."""
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, takewhile
 
 from engine.types import InfillRequest, Span
@@ -16,20 +15,20 @@ STRIDE_LINES = 100
 MAX_LINE_BYTES = 8 * 1024
 """A longer line under the cursor was made by a program; there is nothing to suggest in it."""
 
-# What may follow the cursor for a request that nobody made by hand: closing brackets and quotes
-# (often put there by the editor), then the end of a clause.
-_REST_OF_LINE = re.compile(rb"""[)>}\]"'`]*\s*[:{;,]?""")
-_OPENS_A_BLOCK = (b":", b"{", b"(", b"[")
-
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A cursor in one version of a document: what a suggestion depends on."""
+    """A cursor in one version of a document: what a suggestion depends on.
+
+    above, below  lines of the same notebook in front of and behind this document, a cell
+    """
 
     uri: str
     language: str
     lines: Lines
     cursor: Place
+    above: Lines = ()
+    below: Lines = ()
 
     @property
     def before(self) -> bytes:
@@ -47,38 +46,24 @@ class Site:
         prefix = between(self.lines, Place(start.line, 0), start) + text
         typed = split_lines(prefix)
         cursor = Place(start.line + len(typed) - 1, len(typed[-1]))
-        return Site(self.uri, self.language, lines, cursor)
+        return replace(self, lines=lines, cursor=cursor)
 
 
-def wanted(site: Site) -> bool:
-    """Whether an automatic request here is worth the engine's time.
-
-    Not in the middle of a line, unless only closing characters follow.
-    """
-    return _REST_OF_LINE.fullmatch(site.rest.strip()) is not None
-
-
-def lines_allowed(site: Site, invoked: bool, max_lines: int) -> int:
-    """Lines that a fill may have: one within a line, several where a block is to be written.
-
-    A blank line asks for several after a line that opens a block, and wherever the user asked by
-    hand (`invoked`).
-    """
-    if (site.before + site.rest).strip():
-        return 1
-    opened = _nonblank_before(site).endswith(_OPENS_A_BLOCK)
-    return max_lines if invoked or opened else 1
+def is_too_wide(site: Site) -> bool:
+    """Whether a program made the cursor's line, so that there is nothing to suggest in it."""
+    return len(site.lines[site.cursor.line]) > MAX_LINE_BYTES
 
 
 def build_request(site: Site, max_lines: int, budget_ms: float) -> InfillRequest | None:
     """The part of the document around the cursor, with an empty hole at the cursor.
 
-    It is cut at line ends; line ends are all \\n, as the model was trained. None when the cursor's
-    line is too long to be worth it.
+    A cell of a notebook is seen with its neighbours. The text is cut at line ends; line ends are
+    all \\n, as the model was trained. None when the cursor's line is too wide.
     """
-    row = site.cursor.line
-    if len(site.lines[row]) > MAX_LINE_BYTES:
+    if is_too_wide(site):
         return None
+    site = _with_neighbours(site)
+    row = site.cursor.line
     earlier = site.lines[max(0, row - MAX_LINES_BEFORE) : row]
     start = row - _lines_that_fit(earlier[::-1], MAX_BYTES_BEFORE)
     if start > 0:
@@ -93,10 +78,11 @@ def build_request(site: Site, max_lines: int, budget_ms: float) -> InfillRequest
     return InfillRequest(before + after, hole, site.language, max_lines, budget_ms=budget_ms)
 
 
-def _nonblank_before(site: Site) -> bytes:
-    """The nearest line above the cursor's that is not blank, without space at its ends."""
-    above = reversed(site.lines[max(0, site.cursor.line - MAX_LINES_BEFORE) : site.cursor.line])
-    return next((line.strip() for line in above if line.strip()), b"")
+def _with_neighbours(site: Site) -> Site:
+    """The cell as a place in one long document."""
+    cursor = Place(site.cursor.line + len(site.above), site.cursor.column)
+    lines = site.above + site.lines + site.below
+    return replace(site, lines=lines, cursor=cursor, above=(), below=())
 
 
 def _lines_that_fit(lines: Lines, budget_bytes: int) -> int:

@@ -1,4 +1,4 @@
-"""From a fill to the one item that the editor shows."""
+"""From a fill to what the editor shows: ghost text, or an entry of its menu."""
 
 from itertools import takewhile
 
@@ -7,9 +7,16 @@ from lsprotocol import types
 from lsp_server.context import Site
 from lsp_server.positions import Encoding, Place, content, position_of
 
+ACCEPTED = "sfumato.accepted"
+"""The command that an editor runs when it has put a suggestion into the document."""
+
 
 def item(
-    fill: str, site: Site, selected: types.SelectedCompletionInfo | None, encoding: Encoding
+    fill: str,
+    site: Site,
+    selected: types.SelectedCompletionInfo | None,
+    encoding: Encoding,
+    number: int,
 ) -> types.InlineCompletionItem:
     """One item whose range lies on the cursor's line and holds what is already typed there.
 
@@ -18,19 +25,58 @@ def item(
     or at the end of the line under a fill of several lines, as VS Code requires. With a `selected`
     popup entry LSP wants that entry's range, and text that extends the entry's.
     """
+    taken = _taken(number, fill)
     if selected is not None:
-        return types.InlineCompletionItem(insert_text=selected.text + fill, range=selected.range)
-    typed = site.before.decode()
-    if typed.strip():
-        word = sum(1 for _ in takewhile(_in_word, reversed(typed)))
-        typed = typed[len(typed) - word :]
+        return types.InlineCompletionItem(
+            insert_text=selected.text + fill, range=selected.range, command=taken
+        )
+    typed = _typed(site)
     row, column = site.cursor.line, site.cursor.column
     start = Place(row, column - len(typed.encode()))
     end = Place(row, len(content(site.lines[row]))) if "\n" in fill else site.cursor
-    span = types.Range(
+    span = _range(site, start, end, encoding)
+    return types.InlineCompletionItem(insert_text=typed + fill, range=span, command=taken)
+
+
+def popup(fill: str, site: Site, encoding: Encoding, number: int) -> types.CompletionItem:
+    """The same as an entry of the menu: last in it, chosen by nobody but the user."""
+    word = _word(site.before.decode())
+    start = Place(site.cursor.line, site.cursor.column - len(word.encode()))
+    span = _range(site, start, site.cursor, encoding)
+    return types.CompletionItem(
+        label=(word + fill).strip().partition("\n")[0],
+        kind=types.CompletionItemKind.Text,
+        detail="Sfumato",
+        documentation=(word + fill).strip(),
+        sort_text="\U0010ffff",
+        filter_text=word,
+        preselect=False,
+        insert_text_format=types.InsertTextFormat.PlainText,
+        insert_text_mode=types.InsertTextMode.AsIs,
+        text_edit=types.TextEdit(span, word + fill),
+        command=_taken(number, fill),
+    )
+
+
+def _taken(number: int, fill: str) -> types.Command:
+    return types.Command("Accepted", ACCEPTED, arguments=[number, len(fill)])
+
+
+def _typed(site: Site) -> str:
+    """What the range begins with: the word begun, or all of a line that is blank so far."""
+    typed = site.before.decode()
+    return _word(typed) if typed.strip() else typed
+
+
+def _word(typed: str) -> str:
+    """The word at the end of a text, "" if it ends with none."""
+    return typed[len(typed) - sum(1 for _ in takewhile(_in_word, reversed(typed))) :]
+
+
+def _range(site: Site, start: Place, end: Place, encoding: Encoding) -> types.Range:
+    return types.Range(
         position_of(site.lines, start, encoding), position_of(site.lines, end, encoding)
     )
-    return types.InlineCompletionItem(insert_text=typed + fill, range=span)
 
 
 def _in_word(mark: str) -> bool:

@@ -1,4 +1,4 @@
-"""The open documents, as immutable snapshots. Nothing here reads a disk."""
+"""The open documents and notebooks, as immutable snapshots. Nothing here reads a disk."""
 
 import logging
 from collections.abc import Iterable
@@ -6,19 +6,40 @@ from dataclasses import dataclass
 
 from lsprotocol import types
 
-from lsp_server.positions import Encoding, Lines, encode, place_at, splice, split_lines
+from lsp_server.positions import (
+    Encoding,
+    Lines,
+    Place,
+    between,
+    encode,
+    place_at,
+    splice,
+    split_lines,
+)
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Removal:
+    """Text that the user has just deleted, and where it was."""
+
+    place: Place
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One version of one open document."""
+    """One version of one open document.
+
+    removal  what the last edits took away in one place, None when the last edit was another
+    """
 
     uri: str
     language: str
     version: int
     lines: Lines
+    removal: Removal | None = None
 
 
 class Session:
@@ -43,11 +64,11 @@ class Session:
         if before is None:
             logger.warning("a change to %s, which is not open, was ignored", identifier.uri)
             return
-        lines = before.lines
+        lines, removal = before.lines, before.removal
         for change in changes:
-            lines = self._apply(lines, change)
+            lines, removal = self._apply(lines, change, removal)
         self._documents[identifier.uri] = Snapshot(
-            before.uri, before.language, identifier.version, lines
+            before.uri, before.language, identifier.version, lines, removal
         )
 
     def close(self, uri: str) -> None:
@@ -58,10 +79,25 @@ class Session:
         """The document as it is now, None if the client has not opened it."""
         return self._documents.get(uri)
 
-    def _apply(self, lines: Lines, change: types.TextDocumentContentChangeEvent) -> Lines:
+    def _apply(
+        self, lines: Lines, change: types.TextDocumentContentChangeEvent, earlier: Removal | None
+    ) -> tuple[Lines, Removal | None]:
         if isinstance(change, types.TextDocumentContentChangeWholeDocument):
-            return split_lines(encode(change.text))
+            return split_lines(encode(change.text)), None
         start = place_at(lines, change.range.start, self.encoding)
         end = place_at(lines, change.range.end, self.encoding)
-        # LSP says nothing of a range whose end comes first; editors read it forwards.
-        return splice(lines, min(start, end), max(start, end), encode(change.text))
+        start, end = (
+            min(start, end),
+            max(start, end),
+        )  # LSP says nothing of a range that is reversed
+        removal = None if change.text else _removal(lines, start, end, earlier)
+        return splice(lines, start, end, encode(change.text)), removal
+
+
+def _removal(lines: Lines, start: Place, end: Place, earlier: Removal | None) -> Removal | None:
+    """What is deleted within a line, together with what was deleted behind it just before."""
+    if start.line != end.line:
+        return None
+    text = between(lines, start, end).decode()
+    before = earlier.text if earlier is not None and earlier.place == end else ""
+    return Removal(start, text + before)

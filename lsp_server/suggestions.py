@@ -1,7 +1,55 @@
-"""The last suggestion, less what has been typed of it since: an answer that needs no engine."""
+"""What the engine found lately, less what has been typed of it since: answers without an engine."""
+
+import math
+from collections import deque
+from dataclasses import dataclass, replace
 
 from lsp_server.context import Site
 from lsp_server.positions import between, splice
+
+KEPT = 4
+"""Offers remembered: what is shown, what would follow it, and a step back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One text to insert at the cursor, and the log-probability that it is what the user wants."""
+
+    text: str
+    score_nats: float
+
+    @property
+    def chance(self) -> float:
+        """The same as a probability, 0 to 1."""
+        return math.exp(min(0.0, self.score_nats))
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The engine's answer at one site: fills, best first, none if it found nothing.
+
+    number        tells offers apart; what is left of an offer after typing keeps its number
+    alternatives  how many fills were asked for
+    """
+
+    number: int
+    site: Site
+    alternatives: int
+    fills: tuple[Fill, ...]
+
+    def left_at(self, site: Site) -> "Offer | None":
+        """What is left of it at `site`; None where it does not fit or nothing is left."""
+        typed = typed_since(self.site, site)
+        if typed is None:
+            return None
+        begun = [fill for fill in self.fills if fill.text.startswith(typed) and fill.text != typed]
+        fills = tuple(replace(fill, text=fill.text[len(typed) :]) for fill in begun)
+        return replace(self, fills=fills) if fills else None
+
+    def used_up_at(self, site: Site) -> bool:
+        """Whether one of its fills has been taken, or typed, to its end."""
+        typed = typed_since(self.site, site)
+        return typed is not None and any(fill.text == typed for fill in self.fills)
 
 
 def typed_since(earlier: Site, now: Site) -> str | None:
@@ -18,20 +66,17 @@ def typed_since(earlier: Site, now: Site) -> str | None:
     return typed.decode().replace("\r\n", "\n").replace("\r", "\n")
 
 
-class LastSuggestion:
-    """Remembers one fill and where it belongs."""
+class RecentOffers:
+    """The last few offers in one document, the newest first."""
 
     def __init__(self) -> None:
-        self._site: Site | None = None
-        self._fill = ""
+        self._offers: deque[Offer] = deque(maxlen=KEPT)
 
-    def remember(self, site: Site, fill: str) -> None:
-        """Keep a fill made for a site; it replaces the one before."""
-        self._site, self._fill = site, fill
+    def remember(self, offer: Offer) -> None:
+        """Keep an offer; the oldest goes."""
+        self._offers.appendleft(offer)
 
-    def remainder(self, site: Site) -> str | None:
-        """What is left of the fill at `site`; None when it does not fit there or is used up."""
-        typed = typed_since(self._site, site) if self._site is not None else None
-        if typed is None or not self._fill.startswith(typed):
-            return None
-        return self._fill[len(typed) :] or None
+    def left_at(self, site: Site, alternatives: int) -> Offer | None:
+        """What is left at `site` of an offer that holds as many alternatives as are wanted."""
+        enough = (offer for offer in self._offers if offer.alternatives >= alternatives)
+        return next(filter(None, (offer.left_at(site) for offer in enough)), None)

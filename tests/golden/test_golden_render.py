@@ -29,7 +29,7 @@ def test_render(case: Case, encoding: Encoding) -> None:
 
 def accepted(site: Site, fill: str, encoding: Encoding) -> bytes:
     """The document after the item for a fill was put into it."""
-    suggestion = item(fill, site, None, encoding)
+    suggestion = item(fill, site, None, encoding, number=1)
     assert suggestion.range is not None
     assert suggestion.range.start.line == suggestion.range.end.line
     start = place_at(site.lines, suggestion.range.start, encoding)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 
-from engine import Draft, EngineError, EngineInfo, InfillRequest, Suggestion, Timings
+from engine import Alternative, Draft, EngineError, EngineInfo, InfillRequest, Suggestion, Timings
 
 Answer = Callable[[InfillRequest], Sequence[Draft | Suggestion | EngineError]]
 
@@ -15,6 +15,10 @@ INFO = EngineInfo("0.1.0", "scripted", "0" * 64, 0, "cpu", "float32", 1)
 
 def suggestion(text: str) -> Suggestion:
     return Suggestion(text, -0.5, "valid", Timings(0, 0, 0, 0, 0, 0, 0, 0))
+
+
+def alternative(text: str) -> Alternative:
+    return Alternative(text, -1.0, "valid")
 
 
 def always(text: str) -> Answer:

@@ -44,7 +44,7 @@ def _echo(request: InfillRequest) -> Sequence[Draft | Suggestion]:
 def launch(folder: Path, params: Message | None = None, **script: str | bool) -> FakeEditor:
     """Start this program in a folder, with an editor at its other end."""
     program = [sys.executable, "-P", "-m", "tests.support.scripted_server"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(folder)}
     command = [*program, json.dumps(script)]
     return FakeEditor(command, folder, environment, params or initialize_params())
 

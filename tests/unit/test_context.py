@@ -1,6 +1,6 @@
 """What the engine gets to see, and how much it may fill."""
 
-import pytest
+from dataclasses import replace
 
 from lsp_server.context import (
     MAX_BYTES_BEFORE,
@@ -9,8 +9,6 @@ from lsp_server.context import (
     MAX_LINES_BEFORE,
     STRIDE_LINES,
     build_request,
-    lines_allowed,
-    wanted,
 )
 from lsp_server.positions import Place
 from tests.support.sites import site_at
@@ -56,38 +54,12 @@ def test_nothing_is_asked_in_a_huge_line() -> None:
     assert build_request(site_at(" " * (MAX_LINE_BYTES + 1) + "$0"), 1, 400) is None
 
 
-@pytest.mark.parametrize("rest", ["", "  ", ")", '")', "):", "]) {", ");", "},"])
-def test_an_automatic_request_before_closing_characters_is_wanted(rest: str) -> None:
-    assert wanted(site_at(f"f($0{rest}\n"))
-
-
-@pytest.mark.parametrize("rest", ["x", " + y", ") + 1", "o = 2"])
-def test_an_automatic_request_within_code_is_not(rest: str) -> None:
-    assert not wanted(site_at(f"f$0{rest}\n"))
-
-
-def test_a_rest_of_spaces_is_judged_at_once() -> None:
-    assert not wanted(site_at("$0" + " " * 200_000 + "x" + " " * 200_000))
-
-
-@pytest.mark.parametrize(
-    ("text", "invoked", "lines"),
-    [
-        ("def f():\n    $0\n", False, 10),
-        ("void f() {\n    $0\n}\n", False, 10),
-        ("call(\n\n    $0\n)\n", False, 10),
-        ("x = 1\n$0\n", False, 1),
-        ("x = 1\n$0\n", True, 10),
-        ("$0", False, 1),
-        ("$0", True, 10),
-        ("def f():\n    x$0\n", True, 1),
-        ("def f():\n    $0)\n", True, 1),
-    ],
-)
-def test_several_lines_are_for_blank_lines_in_new_blocks_or_on_demand(
-    text: str, invoked: bool, lines: int
-) -> None:
-    assert lines_allowed(site_at(text), invoked, 10) == lines
+def test_a_cell_is_seen_with_its_neighbours() -> None:
+    cell = replace(site_at("y = $0"), above=(b"x = 1\n", b"\n"), below=(b"\n", b"\n", b"z = 3\n"))
+    request = build_request(cell, 1, 400)
+    assert request is not None
+    assert request.text == b"x = 1\n\ny = \n\nz = 3\n"
+    assert request.hole.start == len(b"x = 1\n\ny = ")
 
 
 def test_a_popup_entry_is_put_in_place() -> None:

@@ -2,24 +2,23 @@
 
 import pytest
 
-from lsp_server.settings import Settings, parse
+from lsp_server.settings import Parsed, Settings, parse
 
 
 def test_what_a_client_sends_is_laid_over_what_was() -> None:
     base = Settings(max_lines=3)
-    found, problems = parse({"debounce_ms": 20, "disabled_languages": ["go"]}, base)
-    assert found == Settings(max_lines=3, debounce_ms=20, disabled_languages=("go",))
-    assert problems == ()
+    found = parse({"debounce_ms": 20, "disabled_languages": ["go"]}, base)
+    assert found == Parsed(Settings(max_lines=3, debounce_ms=20, disabled_languages=("go",)))
 
 
 @pytest.mark.parametrize("raw", [{"enabled": False}, {"sfumato": {"enabled": False}}])
 def test_settings_may_come_under_our_name(raw: object) -> None:
-    assert parse(raw, Settings()) == (Settings(enabled=False), ())
+    assert parse(raw, Settings()) == Parsed(Settings(enabled=False))
 
 
-@pytest.mark.parametrize("raw", [None, {}, {"sfumato": None}])
+@pytest.mark.parametrize("raw", [None, {}, {"sfumato": None}, {"max_lines": None}])
 def test_nothing_changes_nothing(raw: object) -> None:
-    assert parse(raw, Settings()) == (Settings(), ())
+    assert parse(raw, Settings()) == Parsed(Settings())
 
 
 @pytest.mark.parametrize(
@@ -35,28 +34,45 @@ def test_nothing_changes_nothing(raw: object) -> None:
     ],
 )
 def test_a_bad_value_is_one_sentence(raw: object, sentence: str) -> None:
-    assert parse(raw, Settings()) == (Settings(), (sentence,))
+    assert parse(raw, Settings()) == Parsed(Settings(), wrong=(sentence,))
 
 
 def test_an_unknown_name_is_told_with_the_known_ones() -> None:
-    found, (problem,) = parse({"modle": "x", "max_lines": 4}, Settings())
-    assert found == Settings(max_lines=4)
-    assert problem.startswith("There is no setting 'modle'; there are enabled, ")
+    found = parse({"modle": "x", "max_lines": 4}, Settings())
+    assert found.settings == Settings(max_lines=4)
+    assert found.wrong == ()
+    assert found.unknown[0].startswith("There is no setting 'modle'; there are enabled, ")
+
+
+def test_names_may_be_spelled_as_in_json() -> None:
+    found = parse({"maxLines": 4, "livePreview": True}, Settings())
+    assert found == Parsed(Settings(max_lines=4, live_preview=True))
+    wrong = parse({"maxLines": 0}, Settings())
+    assert wrong.wrong == ("maxLines should be a whole number from 1 to 100, found 0.",)
 
 
 @pytest.mark.parametrize(
-    ("uri", "allowed"),
+    ("uri", "secret"),
     [
-        ("file:///ws/a.py", True),
-        ("untitled:Untitled-1", True),
-        ("file:///ws/.env", False),
-        ("file:///ws/.env.local", False),
-        ("file:///ws/server.pem", False),
-        ("file:///ws/%2Eenv", False),
+        ("file:///ws/a.py", False),
+        ("file:///ws/environment.py", False),
+        ("untitled:Untitled-1", False),
+        ("file:///ws/.env", True),
+        ("file:///ws/.ENV.local", True),
+        ("file:///ws/server.pem", True),
+        ("file:///ws/%2Eenv", True),
+        ("file:///home/.ssh/config", True),
+        ("file:///ws/secrets.yaml", True),
     ],
 )
-def test_secret_files_get_no_suggestions(uri: str, allowed: bool) -> None:
-    assert Settings().allows(uri, "python") is allowed
+def test_files_that_hold_secrets_are_known_by_their_names(uri: str, secret: bool) -> None:
+    assert Settings().keeps_secret(uri) is secret
+
+
+def test_globs_of_ones_own_leave_the_secret_files_secret() -> None:
+    settings = parse({"excluded_files": ["*.md"]}, Settings()).settings
+    assert not settings.allows("file:///ws/a.md", "markdown")
+    assert settings.keeps_secret("file:///ws/.env")
 
 
 def test_switches() -> None:

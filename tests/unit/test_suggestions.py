@@ -2,7 +2,7 @@
 
 import pytest
 
-from lsp_server.suggestions import LastSuggestion, typed_since
+from lsp_server.suggestions import Fill, Offer, RecentOffers, typed_since
 from tests.support.sites import site_at
 
 
@@ -29,21 +29,49 @@ def test_another_document_is_another_place() -> None:
     assert typed_since(site_at("$0"), site_at("$0", uri="file:///ws/b.py")) is None
 
 
+def offer(*texts: str, alternatives: int = 1, at: str = "x = $0") -> Offer:
+    fills = tuple(Fill(text, -0.5) for text in texts)
+    return Offer(1, site_at(at), alternatives, fills)
+
+
 @pytest.mark.parametrize(
-    ("now", "remainder"),
+    ("now", "left"),
     [
-        ("x = $0", "total(a)"),
-        ("x = to$0", "tal(a)"),
-        ("x = total(a)$0", None),
-        ("x = ta$0", None),
-        ("x =$0", None),
+        ("x = $0", ["total(a)", "top"]),
+        ("x = to$0", ["tal(a)", "p"]),
+        ("x = top$0", []),
+        ("x = tota$0", ["l(a)"]),
+        ("x = total(a)$0", []),
+        ("x = ta$0", []),
+        ("x =$0", []),
     ],
 )
-def test_remainder(now: str, remainder: str | None) -> None:
-    last = LastSuggestion()
-    last.remember(site_at("x = $0"), "total(a)")
-    assert last.remainder(site_at(now)) == remainder
+def test_what_is_left_of_an_offer(now: str, left: list[str]) -> None:
+    found = offer("total(a)", "top").left_at(site_at(now))
+    assert [fill.text for fill in found.fills] == left if found else left == []
 
 
-def test_nothing_is_remembered_at_first() -> None:
-    assert LastSuggestion().remainder(site_at("$0")) is None
+def test_an_offer_is_used_up_at_the_end_of_one_of_its_fills() -> None:
+    assert offer("total(a)", "top").used_up_at(site_at("x = top$0"))
+    assert not offer("total(a)", "top").used_up_at(site_at("x = to$0"))
+
+
+def test_the_newest_offer_that_fits_and_holds_enough_is_found() -> None:
+    recent = RecentOffers()
+    assert recent.left_at(site_at("x = $0"), 1) is None
+    recent.remember(offer("total(a)", "top", alternatives=3))
+    recent.remember(offer("tally(a)"))
+    one, three = (recent.left_at(site_at("x = t$0"), wanted) for wanted in (1, 3))
+    assert one is not None
+    assert three is not None
+    assert [fill.text for fill in one.fills] == ["ally(a)"]
+    assert [fill.text for fill in three.fills] == ["otal(a)", "op"]
+
+
+def test_a_step_back_finds_the_offer_before() -> None:
+    recent = RecentOffers()
+    recent.remember(offer("total(a)"))
+    recent.remember(offer("(b)", at="x = f$0"))
+    found = recent.left_at(site_at("x = $0"), 1)
+    assert found is not None
+    assert found.fills[0].text == "total(a)"

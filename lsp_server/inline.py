@@ -1,0 +1,148 @@
+"""Inline completion, put together: policy, scheduler, memory and feedback.
+
+asked -> reason against? -> what is left of an offer, a job joined, or the engine
+      -> likely enough? -> shown, and what would follow it foreseen
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from engine.types import InfillRequest
+from lsp_server import policy
+from lsp_server.context import Site, build_request, is_too_wide
+from lsp_server.feedback import Feedback
+from lsp_server.policy import Silence
+from lsp_server.scheduler import Drafts, Order, Scheduler, Watch
+from lsp_server.settings import Settings
+from lsp_server.suggestions import Offer
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an editor asks for.
+
+    site      where
+    settings  of that document
+    invoked   by hand, which waits for nothing and may go anywhere, or at a key
+    removed   what the user deleted at the cursor just now, "" if the last edit was another
+    selected  text of the menu's selected entry, which the site has already in place
+    """
+
+    site: Site
+    settings: Settings
+    invoked: bool
+    removed: str
+    selected: str
+    debounce_ms: float
+
+
+class Suggester:
+    """Suggestions for the open documents of one session."""
+
+    def __init__(
+        self,
+        stream: Callable[[InfillRequest], Drafts],
+        watch: Watch,
+        count: Callable[[str, int], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.feedback = Feedback(clock, count)
+        self._stream = stream
+        self._watch = watch
+        self._schedulers: dict[str, Scheduler] = {}
+
+    @property
+    def schedulers(self) -> list[Scheduler]:
+        """One for each document in which something was asked for, until it is closed."""
+        return list(self._schedulers.values())
+
+    async def suggest(self, wish: Wish) -> Offer | Silence:
+        """What to show, several alternatives if invoked, or why nothing.
+
+        A newer request for the same document cancels the task that waits here.
+        """
+        scheduler = self._scheduler(wish.site.uri)
+        accepted = self.feedback.observe(wish.site)
+        against = _reason_against(wish)
+        if against:
+            scheduler.drop()
+            return against
+        offer = await scheduler.fill(_order(wish, accepted))
+        if offer is None:
+            return Silence.LATE
+        return self._judged(offer, wish)
+
+    def close(self, uri: str) -> None:
+        """Supersede and stop what a document still has under way, and forget it."""
+        scheduler = self._schedulers.pop(uri, None)
+        if scheduler is not None:
+            scheduler.drop()
+
+    def drop(self) -> None:
+        """Supersede and stop everything."""
+        for scheduler in self._schedulers.values():
+            scheduler.drop()
+
+    def _scheduler(self, uri: str) -> Scheduler:
+        if uri not in self._schedulers:
+            self._schedulers[uri] = Scheduler(self._stream, self._watch)
+        return self._schedulers[uri]
+
+    def _judged(self, offer: Offer, wish: Wish) -> Offer | Silence:
+        """The offer if it is to be shown. What is on the screen stays there while it fits."""
+        fills = policy.distinct(offer.fills)
+        if not fills:
+            return Silence.NOTHING
+        if not wish.invoked and not self.feedback.shows(offer):
+            least_chance = self.feedback.least_chance(wish.settings.min_chance_percent / 100)
+            against = policy.reason_to_hold_back(fills[0], wish.removed, least_chance)
+            if against:
+                return against
+        offer = replace(offer, fills=fills[: policy.ALTERNATIVES if wish.invoked else 1])
+        if not self.feedback.shows(offer):
+            self.feedback.show(offer)
+            self._foresee(offer, wish)
+        return offer
+
+    def _foresee(self, offer: Offer, wish: Wish) -> None:
+        """Have the engine begin with what follows once the suggestion is accepted."""
+        site = wish.site
+        newline = b"\r\n" if site.lines[0].endswith(b"\r\n") else b"\n"
+        fill = offer.fills[0].text.encode().replace(b"\n", newline)
+        after = site.replaced(site.cursor, site.cursor, fill)
+        order = _order(replace(wish, site=after, invoked=False, selected=""), after_accepted=True)
+        self._scheduler(site.uri).foresee(order)
+
+
+def _reason_against(wish: Wish) -> Silence:
+    """Why not even the engine is asked; NONE when it is."""
+    site, settings = wish.site, wish.settings
+    if not settings.allows(site.uri, site.language):
+        return Silence.OFF
+    if settings.keeps_secret(site.uri):
+        return Silence.SECRET
+    if len(site.lines) > settings.max_file_lines:
+        return Silence.HUGE
+    if is_too_wide(site):
+        return Silence.LONG_LINE
+    if policy.is_snippet(wish.selected):
+        return Silence.SNIPPET
+    return Silence.NONE if wish.invoked else policy.reason_against(site)
+
+
+def _order(wish: Wish, after_accepted: bool) -> Order:
+    max_lines = policy.lines_allowed(wish.site, after_accepted, wish.settings.max_lines)
+    alternatives = policy.ALTERNATIVES if wish.invoked else 1
+
+    def request(budget_ms: float) -> InfillRequest | None:
+        found = build_request(wish.site, max_lines, budget_ms)
+        return found and replace(found, alternatives=alternatives)
+
+    return Order(
+        wish.site,
+        alternatives,
+        debounce_ms=0 if wish.invoked else wish.debounce_ms,
+        deadline_ms=wish.settings.deadline_ms,
+        request=request,
+    )

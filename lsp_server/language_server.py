@@ -1,0 +1,173 @@
+"""One session with one editor: its documents, settings, engine and suggestions, in one object."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.lsp.server import LanguageServer
+from pygls.protocol import LanguageServerProtocol
+
+from engine import __version__
+from engine.types import Draft, Suggestion
+from lsp_server import notebooks, statistics
+from lsp_server.configuration import Configuration
+from lsp_server.connection import BACK_OFF_S, Connect, Connection, Status
+from lsp_server.context import Site
+from lsp_server.inline import Suggester
+from lsp_server.policy import Silence
+from lsp_server.positions import place_at, position_of
+from lsp_server.session import Session, Snapshot
+from lsp_server.settings import Parsed
+
+logger = logging.getLogger(__name__)
+
+STATUS = "$/sfumato/status"
+"""How the engine stands. Emacs opens a window to warn of unknown notifications, except of "$/"."""
+PREVIEW = "sfumato/preview"
+"""Every draft, to those who asked for them."""
+
+
+class Protocol(LanguageServerProtocol):
+    """pygls' protocol, which leaves a request that it cannot read without a reply."""
+
+    def structure_message(self, data: dict[str, Any]) -> object:
+        """Read a message; answer it here if it is a request with parameters of a wrong shape."""
+        try:
+            return super().structure_message(data)
+        except JsonRpcException as error:
+            if "id" in data and "method" in data:
+                self._send_response(data["id"], error=error.to_response_error())
+            raise
+
+
+class SfumatoServer(LanguageServer):
+    """pygls' server with a text store of our own, and nothing that pops up while the user types.
+
+    The encoding of positions is the client's first choice among utf-8, utf-16 and utf-32.
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        back_off_s: tuple[float, ...] = BACK_OFF_S,
+        statistics_file: Path | None = None,
+    ) -> None:
+        super().__init__(
+            "sfumato", __version__, protocol_cls=Protocol, notebook_document_sync=notebooks.SYNC
+        )
+        self.session = Session()
+        self.notebooks = notebooks.Notebooks()
+        self.configuration = Configuration()
+        self.client_name = ""
+        self.statistics = statistics.Statistics(statistics_file or statistics.path())
+        self.connection = Connection(connect, self.report, back_off_s)
+        self.suggester = Suggester(self.connection.infill, self.preview, self.count)
+        self._silence = Silence.NONE
+        self._told: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def site(self, snapshot: Snapshot, position: types.Position) -> Site:
+        """A cursor in a document; in a notebook it sees the other cells too."""
+        above, below = self.notebooks.around(snapshot, self.session.snapshot)
+        cursor = place_at(snapshot.lines, position, self.session.encoding)
+        return Site(snapshot.uri, snapshot.language, snapshot.lines, cursor, above, below)
+
+    def report(self, status: Status) -> None:
+        """Tell the editor how the engine stands, and why nothing was shown if nothing was."""
+        if not self.configuration.general.enabled:
+            status = Status("off", message="Suggestions are turned off in the settings.")
+        elif status.broken:
+            self.tell_once(status.message)
+        status = replace(status, silence=self._silence)
+        self.protocol.notify(STATUS, asdict(status))
+
+    def explained(self, silence: Silence) -> Silence:
+        """Say in the status why the last request got nothing, if that is news; returns why."""
+        if silence != self._silence:
+            self._silence = silence
+            self.report(self.connection.status)
+        return silence
+
+    def preview(self, site: Site, draft: Draft | Suggestion) -> None:
+        """Send a draft to an editor that wants to draw it, unless its text has changed since."""
+        snapshot = self.session.snapshot(site.uri)
+        if snapshot is None or snapshot.lines is not site.lines:
+            return
+        if not self.configuration.of(site.uri).live_preview:
+            return
+        done = isinstance(draft, Suggestion)
+        position = position_of(site.lines, site.cursor, self.session.encoding)
+        self.protocol.notify(
+            PREVIEW,
+            {
+                "uri": site.uri,
+                "version": snapshot.version,
+                "position": position,
+                "text": draft.text,
+                "masked": 0 if done else draft.masked,
+                "done": done,
+            },
+        )
+
+    def count(self, event: str, characters: int) -> None:
+        """Keep count of suggestions, unless the user would rather not."""
+        if self.configuration.general.keep_statistics:
+            self.statistics.count(event, characters)
+
+    def complain(self, parsed: Parsed) -> None:
+        """Tell what was left out of the settings: the user what is wrong, the log what is unknown.
+
+        Another program's settings may be among what a client sends, and are no mistake.
+        """
+        for sentence in parsed.wrong:
+            self.tell_once(sentence)
+        for sentence in parsed.unknown:
+            logger.warning("%s", sentence)
+            self.window_log_message(types.LogMessageParams(types.MessageType.Warning, sentence))
+
+    def tell_once(self, sentence: str) -> None:
+        """Show a message box, for what only the user can mend; never the same one twice."""
+        if sentence not in self._told:
+            self._told.add(sentence)
+            logger.warning("%s", sentence)
+            message = types.ShowMessageParams(types.MessageType.Warning, sentence)
+            self.window_show_message(message)
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what a notification needs done; handlers of notifications themselves never wait.
+
+        pygls keeps the task of an asynchronous one for ever.
+        """
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("%s", error, exc_info=error)
+
+    @property
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """Everything under way, for whoever wants to see that nothing was left behind."""
+        jobs = [task for scheduler in self.suggester.schedulers for task in scheduler.tasks]
+        return [*jobs, *self._tasks]
+
+    def report_server_error(self, error: Exception, source: object) -> None:
+        """Log, where pygls would show a message box."""
+        logger.error("%s: %s", getattr(source, "__name__", source), error)
+
+
+async def register(server: SfumatoServer, method: str, options: object) -> None:
+    """Offer a method after initialize, to a client that said it can be told."""
+    registration = types.Registration(str(uuid4()), method, options)
+    try:
+        await server.client_register_capability_async(types.RegistrationParams([registration]))
+    except JsonRpcException as error:
+        logger.warning("the editor did not register %s: %s", method, error)

@@ -1,0 +1,144 @@
+"""What the editor tells: documents and notebooks, and settings, which it may also be asked for."""
+
+import logging
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+
+from lsp_server import completion
+from lsp_server.language_server import SfumatoServer, register
+from lsp_server.positions import Encoding
+from lsp_server.session import Session
+
+logger = logging.getLogger(__name__)
+
+
+def initialize(server: SfumatoServer, params: types.InitializeParams) -> None:
+    """Before the reply: agree on what `character` counts, learn who asks. The engine must wait."""
+    server.session = Session(Encoding(server.workspace.position_encoding or Encoding.Utf16))
+    server.client_name = params.client_info.name if params.client_info else ""
+    parsed = server.configuration.begin(params.initialization_options)
+    server.complain(parsed)
+    if parsed.settings.popup_completion:
+        completion.handle_popups(server)
+
+
+def initialized(server: SfumatoServer, _: types.InitializedParams) -> None:
+    """Look for the engine now, so that it is warm when first asked."""
+    server.connection.wake()
+    server.begin(_follow_settings(server))
+
+
+def did_open(server: SfumatoServer, params: types.DidOpenTextDocumentParams) -> None:
+    """Take over a document."""
+    server.session.open(params.text_document)
+
+
+def did_change(server: SfumatoServer, params: types.DidChangeTextDocumentParams) -> None:
+    """Follow the editor's edits."""
+    server.session.change(params.text_document, params.content_changes)
+
+
+def did_close(server: SfumatoServer, params: types.DidCloseTextDocumentParams) -> None:
+    """Forget a document."""
+    _close(server, params.text_document)
+
+
+def notebook_did_open(server: SfumatoServer, params: types.DidOpenNotebookDocumentParams) -> None:
+    """Take over a notebook and the text of its cells."""
+    server.notebooks.open(params.notebook_document)
+    for cell in params.cell_text_documents:
+        server.session.open(cell)
+
+
+def notebook_did_change(
+    server: SfumatoServer, params: types.DidChangeNotebookDocumentParams
+) -> None:
+    """Follow cells that come, go and change."""
+    cells = params.change.cells
+    if cells is None:
+        return
+    if cells.structure is not None:
+        server.notebooks.change(params.notebook_document.uri, cells.structure.array)
+        for cell in cells.structure.did_open or ():
+            server.session.open(cell)
+        for cell in cells.structure.did_close or ():
+            _close(server, cell)
+    for content in cells.text_content or ():
+        server.session.change(content.document, content.changes)
+
+
+def notebook_did_close(server: SfumatoServer, params: types.DidCloseNotebookDocumentParams) -> None:
+    """Forget a notebook and its cells."""
+    server.notebooks.close(params.notebook_document.uri)
+    for cell in params.cell_text_documents:
+        _close(server, cell)
+
+
+def did_change_configuration(
+    server: SfumatoServer, params: types.DidChangeConfigurationParams
+) -> None:
+    """Follow the user's settings: ask for them where that is possible, else take what was sent."""
+    if _can_be_asked(server):
+        server.begin(_ask_for_settings(server))
+    else:
+        server.complain(server.configuration.push(params.settings))
+        server.begin(_put_in_force(server))
+
+
+def did_change_folders(server: SfumatoServer, _: types.DidChangeWorkspaceFoldersParams) -> None:
+    """A folder may have settings of its own."""
+    if _can_be_asked(server):
+        server.begin(_ask_for_settings(server))
+
+
+def shutdown(server: SfumatoServer, _: None) -> None:
+    """Stop what is under way; keep the counts."""
+    server.suggester.drop()
+    server.statistics.save()
+
+
+def _close(server: SfumatoServer, document: types.TextDocumentIdentifier) -> None:
+    server.session.close(document.uri)
+    server.suggester.close(document.uri)
+
+
+async def _follow_settings(server: SfumatoServer) -> None:
+    """Ask to be told of changes, and ask for the settings as they are."""
+    workspace = server.client_capabilities.workspace
+    changes = workspace and workspace.did_change_configuration
+    if changes and changes.dynamic_registration:
+        options = types.DidChangeConfigurationRegistrationOptions(section="sfumato")
+        await register(server, types.WORKSPACE_DID_CHANGE_CONFIGURATION, options)
+    if _can_be_asked(server):
+        await _ask_for_settings(server)
+
+
+async def _ask_for_settings(server: SfumatoServer) -> None:
+    """For each workspace folder, and for files outside all of them."""
+    folders = list(server.workspace.folders)
+    items = [types.ConfigurationItem(scope, "sfumato") for scope in (None, *folders)]
+    question = server.configuration.question()
+    try:
+        params = types.ConfigurationParams(items)
+        general, *own = await server.workspace_configuration_async(params)
+    except (JsonRpcException, TypeError, ValueError) as error:
+        logger.warning("the editor did not tell its settings: %s", error)
+        return
+    parsed = server.configuration.answer(question, general, list(zip(folders, own, strict=False)))
+    for each in parsed:
+        server.complain(each)
+    if parsed:
+        await _put_in_force(server)
+
+
+async def _put_in_force(server: SfumatoServer) -> None:
+    """Nothing that was asked for under the old settings is answered under the new ones."""
+    server.suggester.drop()
+    server.report(server.connection.status)
+    await completion.offer_popups(server)
+
+
+def _can_be_asked(server: SfumatoServer) -> bool:
+    workspace = server.client_capabilities.workspace
+    return workspace is not None and bool(workspace.configuration)
