@@ -1,8 +1,10 @@
--- Starts Sfumato for the languages it was trained on. Use with `vim.lsp.enable('sfumato')`.
+-- How Sfumato is started, and for which languages: those it was trained on.
+
+local config = require('sfumato.config').read()
 
 ---@type vim.lsp.Config
 return {
-  cmd = { 'sfumato', 'lsp' },
+  cmd = config.cmd,
   filetypes = {
     'c',
     'cpp',
@@ -16,14 +18,15 @@ return {
     'typescriptreact',
   },
   root_markers = { '.git' },
+  init_options = config.settings,
+  -- Bytes are what Neovim counts in.
+  capabilities = { general = { positionEncodings = { 'utf-8' } } },
   handlers = {
-    -- For a status line: `%{get(g:, 'sfumato_status', '')}`.
-    ['$/sfumato/status'] = function(_, status)
-      vim.g.sfumato_status = status.message ~= '' and status.message or status.state
-      vim.cmd.redrawstatus()
+    ['$/sfumato/status'] = function(_, status, context)
+      require('sfumato.status').set(context.client_id, status)
     end,
   },
-  on_attach = function(_, bufnr)
-    vim.lsp.inline_completion.enable(true, { bufnr = bufnr })
+  on_exit = function(code, signal, client_id)
+    require('sfumato.server').exited(code, signal, client_id)
   end,
 }

@@ -1,0 +1,194 @@
+-- `:Sfumato`, one function for each of its subcommands.
+
+local server = require('sfumato.server')
+
+local M = {}
+
+---@param sentence string
+local function say(sentence)
+  vim.notify(sentence, vim.log.levels.INFO)
+end
+
+---@return vim.lsp.Client?
+local function client_or_say()
+  local client = server.client()
+  if not client then
+    say('Sfumato is not running for this file; `:checkhealth sfumato` says more.')
+  end
+  return client
+end
+
+--- Have the server change the text; it answers with a sentence when it did not.
+---@param command string
+---@param arguments any[] behind the document's URI
+local function execute(command, arguments)
+  local client = client_or_say()
+  if not client then
+    return
+  end
+  local params = { command = command, arguments = { vim.uri_from_bufnr(0), unpack(arguments) } }
+  server.request(client, 'workspace/executeCommand', params, function(err, reason)
+    if err or (reason and reason ~= vim.NIL) then
+      say(err and err.message or reason)
+    end
+  end, 0)
+end
+
+---@return lsp.Position
+local function position()
+  local row, column = unpack(vim.api.nvim_win_get_cursor(0))
+  return { line = row - 1, character = column }
+end
+
+--- The lines that were given to the command, else the whole buffer.
+---@param call vim.api.keyset.create_user_command.command_args
+---@return lsp.Range
+local function range(call)
+  local first, last = 1, vim.api.nvim_buf_line_count(0)
+  if call.range > 0 then
+    first, last = call.line1, call.line2
+  end
+  local width = #vim.api.nvim_buf_get_lines(0, last - 1, last, true)[1]
+  return {
+    start = { line = first - 1, character = 0 },
+    ['end'] = { line = last - 1, character = width },
+  }
+end
+
+---@class sfumato.Subcommand
+---@field run fun(call: vim.api.keyset.create_user_command.command_args, word?: string)
+---@field words? string[] it can be followed by
+---@field follows? string kind of |command-completion| for what it can be followed by
+
+---@type table<string, sfumato.Subcommand>
+local subcommands = {}
+
+subcommands.status = {
+  run = function()
+    local client = client_or_say()
+    if client then
+      local status = require('sfumato.status')
+      local paused = require('sfumato.suggestion').paused() and ' (paused)' or ''
+      say(('Sfumato%s: %s'):format(paused, status.sentence(status.get(client.id))))
+    end
+  end,
+}
+
+subcommands.toggle = {
+  run = function()
+    say(require('sfumato').toggle() and 'Sfumato is paused.' or 'Sfumato is on.')
+  end,
+}
+
+subcommands.fill = {
+  run = function()
+    execute('sfumato.fillHole', { position() })
+  end,
+}
+
+subcommands.fill_all = {
+  run = function()
+    execute('sfumato.fillAllHoles', {})
+  end,
+}
+
+subcommands.repair = {
+  run = function(call)
+    execute('sfumato.repair', { range(call) })
+  end,
+}
+
+subcommands.rewrite = {
+  words = { 'light', 'medium', 'full' },
+  run = function(call, strength)
+    if call.range == 0 then
+      return say('Select the lines to rewrite, or give a range.')
+    end
+    execute('sfumato.rewrite', { range(call), strength or 'medium' })
+  end,
+}
+
+subcommands.next = {
+  run = function()
+    execute('sfumato.nextEdit', { position() })
+  end,
+}
+
+subcommands.model = {
+  follows = 'dir',
+  run = function(_, folder)
+    local client = client_or_say()
+    if not client then
+      return
+    end
+    if not folder then
+      local status = require('sfumato.status').get(client.id)
+      return say(('Sfumato uses the model %s.'):format(status.model or 'that is being loaded'))
+    end
+    server.use_model(vim.fs.normalize(vim.fn.fnamemodify(folder, ':p')))
+  end,
+}
+
+subcommands.stats = {
+  run = function()
+    local client = client_or_say()
+    if not client then
+      return
+    end
+    server.request(client, 'sfumato/statistics', vim.empty_dict(), function(err, figures)
+      if err then
+        return say(err.message)
+      end
+      local lines = { 'Sfumato, since the statistics were last cleared:' }
+      for name, value in vim.spairs(figures) do
+        lines[#lines + 1] = ('  %-18s %s'):format((name:gsub('_', ' ')), value)
+      end
+      say(table.concat(lines, '\n'))
+    end, 0)
+  end,
+}
+
+subcommands.log = {
+  run = function()
+    local path = vim.lsp.log.get_filename()
+    vim.cmd.split({ args = { vim.fn.fnameescape(path) }, mods = { keepalt = true } })
+    vim.bo.readonly, vim.bo.modifiable = true, false
+    vim.cmd.normal({ 'G', bang = true })
+  end,
+}
+
+---@param call vim.api.keyset.create_user_command.command_args
+function M.run(call)
+  local name, word = call.fargs[1], call.fargs[2]
+  local subcommand = subcommands[name]
+  if not subcommand then
+    local known = table.concat(vim.fn.sort(vim.tbl_keys(subcommands)), ', ')
+    return say(('`:Sfumato` has no %s; there are %s.'):format(name, known))
+  end
+  if word and subcommand.words and not vim.list_contains(subcommand.words, word) then
+    local known = table.concat(subcommand.words, ', ')
+    return say(('`:Sfumato %s` is followed by one of %s.'):format(name, known))
+  end
+  subcommand.run(call, word)
+end
+
+---@param line string typed so far
+---@return string[]
+function M.complete(line)
+  local name, begun = line:match('Sfumato%s+(%S+)%s+(%S*)$')
+  local words = vim.fn.sort(vim.tbl_keys(subcommands))
+  if name then
+    local subcommand = subcommands[name] or {}
+    if subcommand.follows then
+      return vim.fn.getcompletion(begun, subcommand.follows)
+    end
+    words = subcommand.words or {}
+  else
+    begun = line:match('%S*$')
+  end
+  return vim.tbl_filter(function(word)
+    return vim.startswith(word, begun)
+  end, words)
+end
+
+return M

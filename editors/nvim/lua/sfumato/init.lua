@@ -1,0 +1,45 @@
+-- The door: what a user's own maps and status lines call.
+
+local M = {}
+
+---@alias sfumato.Part 'all'|'line'|'word'
+
+--- Take the suggestion that is shown, or a part of it. May be called from an |expr| map.
+---@param part? sfumato.Part (default: 'all')
+---@return boolean taken false when nothing is shown
+function M.accept(part)
+  return require('sfumato.suggestion').accept(part or 'all')
+end
+
+--- Whether Tab should take the suggestion: one is shown, no menu is open, and it is not merely the
+--- next step of indentation.
+---@return boolean
+function M.tab_accepts()
+  return require('sfumato.suggestion').tab_accepts()
+end
+
+--- Stop suggesting, or go on; in every buffer.
+---@return boolean paused
+function M.toggle()
+  return require('sfumato.suggestion').toggle()
+end
+
+--- How the server of a buffer stands, nil where there is none.
+---@param bufnr? integer (default: current)
+---@return sfumato.Status?
+function M.status(bufnr)
+  local client = require('sfumato.server').client(bufnr)
+  return client and require('sfumato.status').get(client.id)
+end
+
+--- A few words for a status line; "" in a buffer without Sfumato.
+---@return string
+function M.statusline()
+  local server, suggestion = require('sfumato.server'), require('sfumato.suggestion')
+  if not server.client() then
+    return ''
+  end
+  return suggestion.paused() and 'sfumato: paused' or require('sfumato.status').brief(M.status())
+end
+
+return M

@@ -1,0 +1,160 @@
+-- The server's life: started for files in its languages, started again when it dies.
+
+local M = {}
+
+local NAME = 'sfumato'
+
+-- Pause after the first, second, ... death in a row.
+local BACK_OFF_S = { 1, 2, 5, 15, 60 }
+
+-- Signals by which Neovim itself, or the user, ends a server.
+local SIGTERM = 15
+
+local deaths = 0
+local restarting = false
+
+--- The client of a buffer.
+---@param bufnr? integer (default: current)
+---@return vim.lsp.Client?
+function M.client(bufnr)
+  return vim.lsp.get_clients({ name = NAME, bufnr = bufnr or 0 })[1]
+end
+
+--- Ask the server; Neovim 0.10 has functions where later versions have methods.
+---@param client vim.lsp.Client
+---@param method string
+---@param params table
+---@param handler fun(err?: lsp.ResponseError, result: any)
+---@param bufnr integer
+---@return integer? request
+function M.request(client, method, params, handler, bufnr)
+  local sent, request
+  if vim.fn.has('nvim-0.11') == 1 then
+    ---@diagnostic disable-next-line: param-type-mismatch
+    sent, request = client:request(method, params, handler, bufnr)
+  else
+    ---@diagnostic disable-next-line: param-type-mismatch
+    sent, request = client.request(method, params, handler, bufnr)
+  end
+  return sent and request or nil
+end
+
+---@param client vim.lsp.Client
+---@param request integer
+function M.cancel(client, request)
+  if vim.fn.has('nvim-0.11') == 1 then
+    client:cancel_request(request)
+  else
+    ---@diagnostic disable-next-line: param-type-mismatch
+    client.cancel_request(request)
+  end
+end
+
+---@param client vim.lsp.Client
+function M.stop(client)
+  if vim.fn.has('nvim-0.11') == 1 then
+    client:stop()
+  else
+    ---@diagnostic disable-next-line: missing-parameter
+    client.stop()
+  end
+end
+
+-- What `vim.lsp.enable()` does in Neovim 0.11.
+---@param bufnr integer
+local function start(bufnr)
+  local config = dofile(vim.api.nvim_get_runtime_file('lsp/sfumato.lua', false)[1])
+  if
+    vim.bo[bufnr].buftype == '' and vim.list_contains(config.filetypes, vim.bo[bufnr].filetype)
+  then
+    if vim.fn.executable(config.cmd[1]) == 0 then
+      local sentence = '`%s` was not found; `:checkhealth sfumato` says more.'
+      vim.notify_once(sentence:format(config.cmd[1]), vim.log.levels.WARN)
+      return
+    end
+    config.name = NAME
+    config.root_dir = vim.fs.root(bufnr, config.root_markers)
+    local defaults = vim.lsp.protocol.make_client_capabilities()
+    config.capabilities = vim.tbl_deep_extend('force', defaults, config.capabilities)
+    vim.lsp.start(config, { bufnr = bufnr })
+  end
+end
+
+--- Start for every file in a language that is known, those that are open included.
+function M.enable()
+  if vim.lsp.enable then
+    vim.lsp.enable(NAME)
+    return
+  end
+  vim.api.nvim_create_autocmd('FileType', {
+    group = vim.api.nvim_create_augroup('sfumato.start', {}),
+    callback = function(event)
+      start(event.buf)
+    end,
+  })
+  for _, bufnr in ipairs(vim.api.nvim_list_bufs()) do
+    if vim.api.nvim_buf_is_loaded(bufnr) then
+      start(bufnr)
+    end
+  end
+end
+
+--- The command that starts the server, as configured.
+---@return string[]|function
+function M.command()
+  local configured = vim.lsp.config and vim.lsp.config[NAME]
+  return configured and configured.cmd or require('sfumato.config').read().cmd
+end
+
+--- Start the server anew with the model in a folder, for as long as Neovim runs.
+---@param folder string
+function M.use_model(folder)
+  local cmd = {}
+  for _, word in ipairs(M.command()) do
+    if word == '--model' then
+      break
+    end
+    cmd[#cmd + 1] = word
+  end
+  vim.list_extend(cmd, { '--model', folder })
+  if vim.lsp.config then
+    vim.lsp.config(NAME, { cmd = cmd })
+  else
+    vim.g.sfumato = vim.tbl_extend('force', vim.g.sfumato or {}, { cmd = cmd })
+  end
+  restarting = true
+  for _, client in ipairs(vim.lsp.get_clients({ name = NAME })) do
+    M.stop(client)
+  end
+end
+
+--- `on_exit` of the client: a server that died is started again after a while.
+---@param code integer
+---@param signal integer
+---@param client_id integer
+function M.exited(code, signal, client_id)
+  local status = require('sfumato.status')
+  vim.schedule(function()
+    local lived = status.get(client_id).model ~= nil
+    status.set(client_id, nil)
+    if restarting then
+      restarting = false
+      M.enable()
+      return
+    end
+    if (code == 0 and signal == 0) or signal == SIGTERM or vim.v.exiting ~= vim.NIL then
+      return
+    end
+    deaths = lived and 1 or deaths + 1
+    local pause_s = BACK_OFF_S[deaths]
+    if not pause_s then
+      local sentence =
+        'Sfumato does not stay up; `:checkhealth sfumato` and `:Sfumato log` say more.'
+      vim.notify(sentence, vim.log.levels.ERROR)
+      return
+    end
+    vim.defer_fn(M.enable, pause_s * 1000)
+  end)
+end
+
+return M

@@ -1,0 +1,234 @@
+"""The plugin in real Neovims: keys are typed, the screen is compared.
+
+Each test runs with every way of showing suggestions that each Neovim has.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.neovim import Neovim, neovims, version
+
+ROOT = Path(__file__).parents[2]
+
+FILL = "self.items.get(name)\n        count = 1"
+"""What the scripted engine puts into every hole."""
+
+SCRIPT = [sys.executable, "-P", "-m", "tests.support.scripted_server", json.dumps({"fill": FILL})]
+
+INIT = """
+vim.env.PYTHONPATH = {root}
+vim.g.sfumato = vim.json.decode({config})
+vim.o.shortmess = vim.o.shortmess .. 'I'
+vim.o.statusline = "%{{%v:lua.require'sfumato'.statusline()%}}"
+vim.keymap.set('i', '<Tab>', '<Plug>(sfumato-tab)')
+vim.keymap.set('i', '<C-Right>', '<Plug>(sfumato-accept-word)')
+vim.keymap.set('i', '<C-Down>', '<Plug>(sfumato-accept-line)')
+"""
+
+METHOD = "class A:\n    def find(self, name):\n        return$0\n"
+"""A space at the cursor is followed by the suggestion."""
+
+IDLE = "(require('sfumato').status() or {}).state == 'idle'"
+
+FILLED = METHOD.replace("$0", f" {FILL}")
+
+
+def init(config: Mapping[str, object]) -> str:
+    return INIT.format(root=repr(str(ROOT)), config=repr(json.dumps(config)))
+
+
+def ways() -> Iterator[tuple[str, str]]:
+    """Program and who draws: the two differ only where Neovim can do it itself."""
+    for program in neovims():
+        yield program, "own"
+        if version(program) >= (0, 12):
+            yield program, "builtin"
+
+
+def version_name(program: str) -> str:
+    return ".".join(map(str, version(program)))
+
+
+def way_name(way: tuple[str, str]) -> str:
+    return f"{version_name(way[0])}-{way[1]}"
+
+
+@pytest.fixture(scope="module", params=list(ways()), ids=way_name)
+def running(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Neovim]:
+    program, ghost_text = request.param
+    folder = tmp_path_factory.mktemp("neovim")
+    config = {"cmd": SCRIPT, "ghost_text": ghost_text, "settings": {"deadline_ms": 10_000}}
+    with Neovim(program, folder, init(config)) as editor:
+        editor.edit(folder / "first.py", "x = $0")
+        editor.keys("<Esc>")
+        editor.wait_until(IDLE)
+        yield editor
+
+
+@pytest.fixture
+def editor(running: Neovim) -> Iterator[Neovim]:
+    yield running
+    running.keys("<Esc>")
+    running.call("nvim_command", "silent! %bwipeout!")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "a.py"
+
+
+def test_tab_takes_the_suggestion_and_one_undo_takes_it_back(editor: Neovim, file: Path) -> None:
+    editor.edit(file, METHOD)
+    editor.type(" ")
+    editor.wait_for("return self.items.get(name)")
+    editor.wait_for("        count = 1")
+    assert "items" not in editor.buffer
+    editor.keys("<Tab>")
+    editor.wait_buffer(FILLED)
+    editor.keys("<Esc>u")
+    editor.wait_buffer(METHOD.replace("$0", " "))
+
+
+def test_a_word_then_a_line_then_the_rest(editor: Neovim, file: Path) -> None:
+    editor.edit(file, METHOD)
+    editor.type(" ")
+    editor.wait_for("self.items.get(name)")
+    editor.keys("<C-Right>")
+    editor.wait_buffer(METHOD.replace("$0", " self"))
+    editor.wait_for("self.items.get(name)")
+    editor.keys("<C-Down>")
+    editor.wait_buffer(METHOD.replace("$0", " self.items.get(name)"))
+    editor.wait_for("        count = 1")
+    editor.keys("<Tab>")
+    editor.wait_buffer(FILLED)
+
+
+def test_what_is_typed_along_never_flickers(editor: Neovim, file: Path) -> None:
+    editor.edit(file, METHOD)
+    editor.type(" ")
+    editor.wait_for("self.items.get(name)")
+    seen = len(editor.frames)
+    editor.type("self.items")
+    assert all("return self.items.get(name)" in frame[2] for frame in editor.frames[seen:])
+
+
+def test_what_is_typed_otherwise_brings_another(editor: Neovim, file: Path) -> None:
+    editor.edit(file, METHOD)
+    editor.type(" ")
+    editor.wait_for("self.items.get(name)")
+    editor.type("x")
+    editor.wait_for("return xself.items.get(name)")
+
+
+def test_tab_indents_where_the_suggestion_is_indentation(editor: Neovim, file: Path) -> None:
+    editor.edit(file, METHOD)
+    editor.call("nvim_command", "setlocal expandtab shiftwidth=4 noautoindent indentexpr=")
+    editor.type(" ")
+    editor.wait_for("self.items.get(name)")
+    editor.keys("<C-Down>")
+    editor.wait_buffer(METHOD.replace("$0", " self.items.get(name)"))
+    editor.keys("<CR>")
+    editor.wait_for("        count = 1")
+    editor.keys("<Tab>")
+    editor.wait_buffer(METHOD.replace("$0", " self.items.get(name)\n    "))
+
+
+def test_tab_is_left_to_an_open_menu(editor: Neovim, file: Path) -> None:
+    editor.edit(file, "selfish = 1\nselfless = 2\ny =$0\n")
+    editor.type(" ")
+    editor.wait_for("self.items.get(name)")
+    editor.keys("<C-n>")
+    editor.wait_until("vim.fn.pumvisible() == 1")
+    assert not editor.lua("return require('sfumato').tab_accepts()")
+
+
+@pytest.mark.parametrize(
+    "text", ["\tif x:\n\t\treturn$0", "s = '𝒳é🙂';$0", "שלום = 1;$0\n", "a\x0cb =$0"]
+)
+def test_text_of_any_kind_is_completed_at_the_cursor(editor: Neovim, file: Path, text: str) -> None:
+    editor.edit(file, text)
+    editor.type(" ")
+    editor.wait_for("self.items.get(name)")
+    editor.keys("<Tab>")
+    editor.wait_buffer(text.replace("$0", f" {FILL}"))
+
+
+def test_line_ends_of_windows_stay(editor: Neovim, file: Path) -> None:
+    editor.edit(file, METHOD, newline="\r\n")
+    assert editor.lua("return vim.bo.fileformat") == "dos"
+    editor.type(" ")
+    editor.wait_for("self.items.get(name)")
+    editor.keys("<Tab>")
+    editor.wait_buffer(FILLED)
+    editor.call("nvim_command", "write")
+    assert file.read_bytes() == FILLED.replace("\n", "\r\n").encode()
+
+
+def test_paused_it_shows_nothing(editor: Neovim, file: Path) -> None:
+    editor.edit(file, METHOD)
+    editor.type(" ")
+    editor.wait_for("self.items.get(name)")
+    editor.call("nvim_command", "Sfumato toggle")
+    editor.wait_for("sfumato: paused")
+    editor.wait_without("items")
+    editor.call("nvim_command", "Sfumato toggle")
+    editor.type("s")
+    editor.wait_for("self.items.get(name)")
+
+
+def test_the_server_is_killed_and_comes_back(editor: Neovim, file: Path) -> None:
+    editor.edit(file, METHOD)
+    editor.type(" ")
+    editor.wait_for("self.items.get(name)")
+    editor.keys("<Esc>")
+    old = editor.lua("return vim.lsp.get_clients({ name = 'sfumato' })[1].id")
+    for child in psutil.Process(editor.pid).children(recursive=True):
+        if "tests.support.scripted_server" in child.cmdline():
+            child.kill()
+    editor.wait_until(f"(vim.lsp.get_clients({{ name = 'sfumato' }})[1] or {{}}).id ~= {old}")
+    editor.wait_until(IDLE)
+    editor.keys("A<BS>")
+    editor.type(" ")
+    editor.wait_for("self.items.get(name)")
+
+
+def test_the_command_says_how_it_stands_and_what_it_knows(editor: Neovim, file: Path) -> None:
+    editor.edit(file, METHOD)
+    editor.wait_until(IDLE)
+    said = editor.run("Sfumato status")
+    assert said.startswith("Sfumato: idle, model scripted on cpu")
+    assert "there are fill, fill_all, log, model, next" in editor.run("Sfumato frobnicate")
+    assert editor.run("Sfumato rewrite") == "Select the lines to rewrite, or give a range."
+    found = editor.lua("return vim.fn.getcompletion('Sfumato f', 'cmdline')")
+    assert found == ["fill", "fill_all"]
+    found = editor.lua("return vim.fn.getcompletion('Sfumato rewrite ', 'cmdline')")
+    assert found == ["light", "medium", "full"]
+
+
+def test_checkhealth_looks_at_everything(editor: Neovim, file: Path) -> None:
+    editor.edit(file, METHOD)
+    editor.wait_until(IDLE)
+    editor.call("nvim_command", "checkhealth sfumato")
+    report = editor.buffer
+    assert "idle, model scripted on cpu" in report
+    assert "<Tab> is mapped to tab" in report
+
+
+@pytest.mark.parametrize("program", neovims(), ids=version_name)
+def test_without_the_program_checkhealth_says_what_to_do(program: str, tmp_path: Path) -> None:
+    config = {"cmd": ["no-such-program", "lsp"], "ghost_text": "neither", "colour": "red"}
+    with Neovim(program, tmp_path, init(config)) as editor:
+        editor.edit(tmp_path / "a.py", METHOD)
+        editor.keys("<CR><Esc>")  # past a message that Neovim shows until a key is pressed
+        editor.call("nvim_command", "checkhealth sfumato")
+        report = editor.buffer
+    assert "`no-such-program` was not found or cannot be run." in report
+    assert "vim.g.sfumato has no colour; there are autostart, cmd, ghost_text, settings." in report
+    assert "vim.g.sfumato.ghost_text should be 'builtin'" in report
