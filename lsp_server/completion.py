@@ -103,7 +103,7 @@ async def _find(
     if isinstance(outcome, Silence):
         return server.explained(outcome)
     server.explained(Silence.NONE)
-    server.statistics.waited((time.monotonic() - began_s) * 1000)
+    server.waited((time.monotonic() - began_s) * 1000)
     return Found(outcome, wish)
 
 

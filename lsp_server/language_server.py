@@ -120,6 +120,11 @@ class SfumatoServer(LanguageServer):
         if self.configuration.general.keep_statistics:
             self.statistics.count(event, characters)
 
+    def waited(self, spent_ms: float) -> None:
+        """Likewise of how long they took."""
+        if self.configuration.general.keep_statistics:
+            self.statistics.waited(spent_ms)
+
     def complain(self, parsed: Parsed) -> None:
         """Tell what was left out of the settings: the user what is wrong, the log what is unknown.
 

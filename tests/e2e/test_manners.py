@@ -1,0 +1,296 @@
+"""What users of completion servers complain of, each as something that does not happen here."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import EngineUnreachable, InfillRequest
+from tests.support.local_editor import LocalEditor
+from tests.support.scripted_client import Answer, alternative, always, suggestion
+from tests.support.virtual_time import run
+
+URI = "file:///ws/a.py"
+
+Script = Callable[[LocalEditor], Awaitable[None]]
+
+
+def play(folder: Path, answer: Answer, script: Script, held: bool = False, **options: Any) -> None:
+    """Run a script in an editor whose engine answers freely, unless it is to be `held`."""
+
+    async def session() -> None:
+        editor = await LocalEditor(answer, folder).start(**options)
+        if not held:
+            editor.engine.run_freely()
+        await script(editor)
+
+    run(session())
+
+
+def silence(editor: LocalEditor) -> str:
+    return editor.told("$/sfumato/status")[-1]["silence"]
+
+
+def test_deleting_a_word_does_not_bring_it_back(tmp_path: Path) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "x = wrong")
+        for end in range(9, 4, -1):
+            editor.edit(URI, end - 1, end, "")
+        assert await editor.ghosts(URI, 4) == []
+        assert "undo" in silence(editor)
+
+    play(tmp_path, always("wrong(a)"), script)
+
+
+def test_typing_goes_on_while_the_engine_works(tmp_path: Path) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "x = \n")
+        editor.open("file:///ws/b.py", "x = \n")
+        first = editor.ask(URI, 4)
+        await editor.engine.asked.get()
+        editor.edit(URI, 4, 4, "f")
+        other = editor.ask("file:///ws/b.py", 4)
+        second = editor.ask(URI, 5)
+        assert await editor.reply(first) is None
+        editor.cancel(second)
+        editor.cancel(other)
+        assert [await editor.reply(number) for number in (second, other)] == [None, None]
+
+    play(tmp_path, always("total(a)"), script, held=True)
+
+
+def test_no_request_waits_longer_than_it_may(tmp_path: Path) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "x = \n")
+        began_s = asyncio.get_running_loop().time()
+        assert await editor.ghosts(URI, 4) == []
+        assert asyncio.get_running_loop().time() - began_s < 0.51
+        assert "in time" in silence(editor)
+
+    play(tmp_path, always("total(a)"), script, held=True)
+
+
+def test_closing_a_document_stops_the_engine(tmp_path: Path) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "x = \n")
+        number = editor.ask(URI, 4)
+        await editor.engine.asked.get()
+        editor.shut(URI)
+        assert await editor.reply(number) is None
+        assert await editor.engine.ended.get() is False
+        assert editor.server.suggester.schedulers == []
+
+    play(tmp_path, always("total(a)"), script, held=True)
+
+
+@pytest.mark.parametrize("fill", ["})", " ", "\n", ""])
+def test_what_is_hardly_anything_does_not_take_the_tab_key(tmp_path: Path, fill: str) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "x = \n")
+        assert await editor.ghosts(URI, 4) == []
+
+    play(tmp_path, always(fill), script)
+
+
+def test_the_line_ends_of_windows_are_not_shown(tmp_path: Path) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "def f():\r\n    \r\n")
+        texts = await editor.ghosts(URI, len("def f():\r\n    "))
+        assert texts == ["    x = 1\n    return x"]
+
+    play(tmp_path, always("x = 1\n    return x"), script)
+
+
+@pytest.mark.parametrize("rest", ["o", " + one_more_thing", "(a) + b * c"])
+def test_code_behind_the_cursor_is_left_alone(tmp_path: Path, rest: str) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, f"x = f{rest}\n")
+        assert await editor.ghosts(URI, 5) == []
+        assert "behind the cursor" in silence(editor)
+        assert await editor.ghosts(URI, 5, invoked=True)
+        assert silence(editor) == ""
+
+    play(tmp_path, always("total(a)"), script)
+
+
+def test_an_entry_of_the_menu_is_extended_and_a_snippet_is_left_alone(tmp_path: Path) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "x.clo\n")
+        span = {"start": {"line": 0, "character": 2}, "end": {"line": 0, "character": 5}}
+        for text, expected in (("close", ["close(a)  # now"]), ("close(${1:a})", [])):
+            selected = {"range": span, "text": text}
+            items = await editor.reply(editor.ask(URI, 5, selected=selected))
+            assert [item["insertText"] for item in items] == expected
+
+    play(tmp_path, always("(a)  # now"), script)
+
+
+def test_a_lost_engine_comes_back_by_itself(tmp_path: Path) -> None:
+    def answer(request: InfillRequest) -> list[Any]:
+        return [EngineUnreachable("It is gone.") if b"lose" in request.text else suggestion("f(a)")]
+
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "lose = \n")
+        assert await editor.ghosts(URI, 7) == []
+        editor.edit(URI, 0, 4, "keep")
+        await editor.settle()
+        assert await editor.ghosts(URI, 7) == ["f(a)"]
+        assert editor.told("window/showMessage") == []
+
+    play(tmp_path, answer, script)
+
+
+def test_word_by_word_and_line_by_line_the_rest_is_there_at_once(tmp_path: Path) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "def f():\n    ")
+        text = "    total = one + two\n    return total"
+        assert await editor.ghosts(URI, 13) == [text]
+        editor.edit(URI, 13, 13, "total ")
+        assert await editor.ghosts(URI, 19) == ["= one + two\n    return total"]
+        editor.edit(URI, 19, 19, "= one + two\n")
+        assert await editor.ghosts(URI, 31) == ["    return total"]
+        own = [each for each in editor.engine.requests if each.text == b"def f():\n    "]
+        assert editor.engine.requests[0] in own
+        assert all(b"return total" in each.text for each in editor.engine.requests[1:])
+
+    play(tmp_path, always("total = one + two\n    return total"), script)
+
+
+def test_what_follows_an_accepted_suggestion_is_there_at_once(tmp_path: Path) -> None:
+    def answer(request: InfillRequest) -> list[Any]:
+        return [suggestion("\ny = 2" if b"one" in request.text else "one(a)")]
+
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "x = \n")
+        (item,) = await editor.reply(editor.ask(URI, 4))
+        await editor.settle()
+        before = len(editor.engine.requests)
+        editor.edit(URI, 4, 4, item["insertText"])
+        command = {key: item["command"][key] for key in ("command", "arguments")}
+        await editor.reply(editor.request("workspace/executeCommand", command))
+        assert await editor.ghosts(URI, 10) == ["\ny = 2"]
+        assert editor.engine.requests[before - 1].max_lines == 10
+        assert editor.engine.requests[before - 1].text == b"x = one(a)\n"
+
+    play(tmp_path, answer, script)
+
+
+def test_asked_by_hand_there_is_a_choice_without_near_duplicates(tmp_path: Path) -> None:
+    others = tuple(map(alternative, ("total( values )", "max(values)", "min(values)", "len(a)")))
+
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "x = \n")
+        assert await editor.ghosts(URI, 4) == ["total(values)"]
+        texts = await editor.ghosts(URI, 4, invoked=True)
+        assert texts == ["total(values)", "max(values)", "min(values)"]
+        assert editor.engine.requests[-1].alternatives == 3
+
+    play(tmp_path, lambda _: [replace(suggestion("total(values)"), others=others)], script)
+
+
+def test_what_is_unlikely_is_not_shown_unless_asked_for(tmp_path: Path) -> None:
+    unlikely = replace(suggestion("total(a)"), score_nats=math.log(0.2))
+
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "x = \n")
+        assert await editor.ghosts(URI, 4) == []
+        assert "unlikely" in silence(editor)
+        assert await editor.ghosts(URI, 4, invoked=True) == ["total(a)"]
+
+    play(tmp_path, lambda _: [unlikely], script, min_chance_percent=25)
+
+
+def test_after_three_rejections_suggestions_must_be_likelier(tmp_path: Path) -> None:
+    likely = replace(suggestion("total(a)"), score_nats=math.log(0.35))
+
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "")
+        for count in range(3):
+            end = len(editor.documents[URI].text)
+            editor.edit(URI, end, end, "x = ")
+            assert await editor.ghosts(URI, end + 4) == ["total(a)"], f"after {count} rejections"
+            editor.edit(URI, end + 4, end + 4, "other\n")
+            editor.ask(URI, end + 10)
+            await editor.settle()
+        end = len(editor.documents[URI].text)
+        editor.edit(URI, end, end, "x = ")
+        assert await editor.ghosts(URI, end + 4) == []
+        assert await editor.ghosts(URI, end + 4, invoked=True) == ["total(a)"]
+
+    def answer(request: InfillRequest) -> list[Any]:
+        return [likely] if request.text.endswith(b"= ") else []
+
+    play(tmp_path, answer, script, min_chance_percent=25)
+
+
+def test_secrets_stay_where_they_are(tmp_path: Path) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.open("file:///ws/.env", "KEY=\n", "shellscript")
+        assert await editor.ghosts("file:///ws/.env", 4, invoked=True) == []
+        assert editor.engine.requests == []
+        assert "kept from the engine" in silence(editor)
+
+    play(tmp_path, always("total(a)"), script)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"disabled_languages": ["python"]}, "turned off"),
+        ({"excluded_files": ["*/ws/*"]}, "turned off"),
+        ({"enabled": False}, "turned off"),
+        ({"max_file_lines": 2}, "max_file_lines"),
+    ],
+)
+def test_switched_off_is_off_and_says_so(
+    tmp_path: Path, options: dict[str, Any], reason: str
+) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "x = 1\ny = 2\nz = \n")
+        assert await editor.ghosts(URI, 16, invoked=True) == []
+        assert editor.engine.requests == []
+        assert reason in silence(editor)
+
+    play(tmp_path, always("total(a)"), script, **options)
+
+
+def test_nothing_pops_up_while_the_user_types(tmp_path: Path) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "x = \n")
+        for _ in range(4):
+            editor.edit(URI, 4, 4, "f")
+            await editor.ghosts(URI, 5)
+        assert editor.told("window/showMessage") == []
+        assert editor.told("window/logMessage") == []
+
+    play(tmp_path, lambda _: [EngineUnreachable("It is gone.")], script)
+
+
+def test_drafts_are_sent_to_those_who_draw_them(tmp_path: Path) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "x = \n")
+        await editor.ghosts(URI, 4)
+        draft, *_ = editor.told("sfumato/preview")
+        assert draft == {
+            "uri": URI,
+            "version": 1,
+            "position": {"line": 0, "character": 4},
+            "text": "total(a)",
+            "masked": 0,
+            "done": True,
+        }
+
+    play(tmp_path, always("total(a)"), script, livePreview=True)
+
+
+def test_drafts_are_not_sent_to_others(tmp_path: Path) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "x = \n")
+        await editor.ghosts(URI, 4)
+        assert editor.told("sfumato/preview") == []
+
+    play(tmp_path, always("total(a)"), script)
