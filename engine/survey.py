@@ -17,7 +17,7 @@ _INDENTATION = re.compile(rb"^([ \t]+)\S", re.MULTILINE)
 
 def survey(request: SurveyRequest) -> Survey:
     """Look through a text. Without a grammar for its language there are only markers."""
-    text, region = request.text, request.region
+    text, cursor, region = request.text, request.cursor, request.region
     marked = [_marked(text, span) for span in _markers(text, request.marker)]
     language = language_for(request.language)
     if language is None or len(text) > MAX_BYTES:
@@ -26,7 +26,7 @@ def survey(request: SurveyRequest) -> Survey:
     faults = faults_in(language, text)
     return Survey(
         holes=_apart(marked + left),
-        shapes=tuple(_shapes(language, text, region)) if region else (),
+        shapes=() if cursor is None else tuple(_shapes(language, text, cursor)),
         faults=tuple(Span(fault.start, fault.end) for fault in faults),
         remedies=remedies(language, text, faults, region) if region else (),
     )
@@ -87,9 +87,9 @@ def _apart(holes: list[Hole]) -> tuple[Hole, ...]:
     return tuple(kept)
 
 
-def _shapes(language: Language, text: bytes, region: Span) -> Iterator[Hole]:
-    """The arguments of the call that the region is in."""
-    shape = hole_at(language, text, region.start)
-    if shape.kind == "arguments" and region.end <= shape.end:
+def _shapes(language: Language, text: bytes, cursor: int) -> Iterator[Hole]:
+    """The arguments of the call that the cursor is in."""
+    shape = hole_at(language, text, cursor)
+    if shape.kind == "arguments":
         lines = text.count(b"\n", shape.start, shape.end) + 1
         yield Hole(Span(shape.start, shape.end), "arguments", max_lines=lines)

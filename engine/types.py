@@ -150,19 +150,20 @@ class SurveyRequest:
     text      valid UTF-8
     language  LSP language identifier
     marker    text that is a hole wherever it stands; none if empty
-    region    where a remedy is wanted for faults, and the shapes around; None for neither
+    cursor    a byte, for the shapes around it; None for none
+    region    where a remedy is wanted for a fault; None for none
     """
 
     text: bytes
     language: str
     marker: bytes = b""
+    cursor: int | None = None
     region: Span | None = None
 
     def __post_init__(self) -> None:
-        if self.region is not None and self.region.end > len(self.text):
-            raise ValueError(
-                f"the region ends at byte {self.region.end}, the text at {len(self.text)}"
-            )
+        furthest = max(self.cursor or 0, self.region.end if self.region else 0)
+        if furthest > len(self.text):
+            raise ValueError(f"byte {furthest} is beyond the text's {len(self.text)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ class Hole:
 
     max_lines  lines that the fill may have
     kind       placeholder, body: left for later; arguments, docstring: of the call or the function
-               in the region
+               that the cursor is in
     """
 
     span: Span
@@ -199,9 +200,9 @@ class Survey:
     """What there is to do in a text.
 
     holes     left for later, in order, none within another
-    shapes    that a region is in, smallest first
+    shapes    that the cursor is in
     faults    what the grammar or a lint refuses, in order
-    remedies  for the faults that touch a region
+    remedies  for the fault that the region is nearest to, none if it is near none
     """
 
     holes: tuple[Hole, ...] = ()

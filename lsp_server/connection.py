@@ -8,7 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from engine.errors import CheckpointError, EngineError, EngineUnreachable, RequestTooLong
-from engine.types import Draft, EngineInfo, InfillRequest, Suggestion
+from engine.types import (
+    Draft,
+    EngineInfo,
+    InfillRequest,
+    Suggestion,
+    Survey,
+    SurveyRequest,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +33,10 @@ class Client(Protocol):
 
     def infill(self, request: InfillRequest) -> AsyncGenerator[Draft | Suggestion, None]:
         """Drafts, then one Suggestion; closing the generator stops the engine."""
+        ...
+
+    async def survey(self, request: SurveyRequest) -> Survey:
+        """What there is to do in a text."""
         ...
 
     async def close(self) -> None:
@@ -121,6 +132,20 @@ class Connection:
         finally:
             if self._client is client:
                 self._set(after)
+
+    async def survey(self, request: SurveyRequest) -> Survey | None:
+        """What there is to do in a text; None without an engine, which is then looked for."""
+        client = self._client
+        if client is None:
+            self.wake()
+            return None
+        try:
+            return await client.survey(request)
+        except EngineUnreachable as error:
+            await self._lose(client, error)
+        except EngineError as error:
+            logger.warning("%s", error)
+        return None
 
     async def _find(self) -> None:
         try:

@@ -5,7 +5,7 @@ from itertools import takewhile
 from lsprotocol import types
 
 from lsp_server.context import Site
-from lsp_server.positions import Encoding, Place, content, position_of
+from lsp_server.positions import Encoding, Lines, Place, content, position_of
 
 ACCEPTED = "sfumato.accepted"
 """The command that an editor runs when it has put a suggestion into the document."""
@@ -34,15 +34,15 @@ def item(
     row, column = site.cursor.line, site.cursor.column
     start = Place(row, column - len(typed.encode()))
     end = Place(row, len(content(site.lines[row]))) if "\n" in fill else site.cursor
-    span = _range(site, start, end, encoding)
-    return types.InlineCompletionItem(insert_text=typed + fill, range=span, command=taken)
+    covered = span(site.lines, start, end, encoding)
+    return types.InlineCompletionItem(insert_text=typed + fill, range=covered, command=taken)
 
 
 def popup(fill: str, site: Site, encoding: Encoding, number: int) -> types.CompletionItem:
     """The same as an entry of the menu: last in it, chosen by nobody but the user."""
     word = _word(site.before.decode())
     start = Place(site.cursor.line, site.cursor.column - len(word.encode()))
-    span = _range(site, start, site.cursor, encoding)
+    covered = span(site.lines, start, site.cursor, encoding)
     return types.CompletionItem(
         label=(word + fill).strip().partition("\n")[0],
         kind=types.CompletionItemKind.Text,
@@ -53,7 +53,7 @@ def popup(fill: str, site: Site, encoding: Encoding, number: int) -> types.Compl
         preselect=False,
         insert_text_format=types.InsertTextFormat.PlainText,
         insert_text_mode=types.InsertTextMode.AsIs,
-        text_edit=types.TextEdit(span, word + fill),
+        text_edit=types.TextEdit(covered, word + fill),
         command=_taken(number, fill),
     )
 
@@ -73,10 +73,9 @@ def _word(typed: str) -> str:
     return typed[len(typed) - sum(1 for _ in takewhile(_in_word, reversed(typed))) :]
 
 
-def _range(site: Site, start: Place, end: Place, encoding: Encoding) -> types.Range:
-    return types.Range(
-        position_of(site.lines, start, encoding), position_of(site.lines, end, encoding)
-    )
+def span(lines: Lines, start: Place, end: Place, encoding: Encoding) -> types.Range:
+    """The range from one place to another."""
+    return types.Range(position_of(lines, start, encoding), position_of(lines, end, encoding))
 
 
 def _in_word(mark: str) -> bool:

@@ -18,6 +18,7 @@ from typing import cast
 from lsprotocol import types
 
 from lsp_server import completion, render, sync
+from lsp_server.actions import handlers as actions
 from lsp_server.connection import BACK_OFF_S, Client, Connect
 from lsp_server.language_server import SfumatoServer
 
@@ -71,6 +72,7 @@ def build_server(
     server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, inline)(completion.inline_completion)
     server.feature(STATISTICS)(statistics)
     server.command(render.ACCEPTED)(completion.accepted)
+    actions.offer(server)
     return server
 
 

@@ -48,6 +48,7 @@ class Settings:
     popup_completion    answer textDocument/completion too, for clients without inline completion
     live_preview        send every draft as a sfumato/preview notification
     keep_statistics     count on this machine what was shown and accepted
+    hole_marker         text that is a hole wherever it stands; "" for none
     """
 
     enabled: bool = True
@@ -62,6 +63,7 @@ class Settings:
     popup_completion: bool = False
     live_preview: bool = False
     keep_statistics: bool = True
+    hole_marker: str = "$0"
 
     def allows(self, uri: str, language: str) -> bool:
         """Whether a document gets suggestions, by its language and name."""
@@ -136,6 +138,10 @@ def _checked(name: str, spelled: str, value: object) -> object:
         if isinstance(value, bool):
             return value
         raise ValueError(f"{spelled} should be true or false, found {value!r}.")
+    if isinstance(getattr(Settings(), name), str):
+        if isinstance(value, str):
+            return value
+        raise ValueError(f"{spelled} should be a string, found {value!r}.")
     items = cast("list[object]", value) if isinstance(value, list) else None
     strings = [item for item in items if isinstance(item, str)] if items is not None else None
     if strings is None or strings != items:

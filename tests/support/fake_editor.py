@@ -11,6 +11,7 @@ import re
 import subprocess
 import threading
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -42,11 +43,26 @@ def initialize_params(encoding: str = "utf-16", **options: Json) -> Message:
     }
 
 
+def rich_params(**options: Json) -> Message:
+    """Of a client that can do what actions make use of; `options` as in `initialize_params`."""
+    params = initialize_params(**options)
+    params["capabilities"] |= {
+        "workspace": {"workspaceEdit": {"documentChanges": True, "changeAnnotationSupport": {}}},
+        "window": {"workDoneProgress": True},
+        "textDocument": {"codeAction": {"resolveSupport": {"properties": ["edit"]}}},
+    }
+    return params
+
+
 class FakeEditor:
     """One editor with one document, connected to a server process.
 
-    buffer  the document's text
-    cursor  an index into it
+    buffer     the document's text
+    cursor     an index into it
+    applied    edits of the whole workspace that the server had it apply, or that were resolved
+    progress   what the server told of its progress
+    shown      sentences in message boxes
+    impatient  whether it cancels whatever shows a progress, at once
     """
 
     def __init__(
@@ -55,6 +71,10 @@ class FakeEditor:
         self.buffer = ""
         self.cursor = 0
         self.uri = ""
+        self.applied: list[Message] = []
+        self.progress: list[Message] = []
+        self.shown: list[str] = []
+        self.impatient = False
         self._log_path = cwd / "server.log"
         with self._log_path.open("wb") as log:
             self._process = subprocess.Popen(
@@ -152,6 +172,30 @@ class FakeEditor:
             text = text.replace("\n", "\r\n")
         self.edit(start, end, text)
 
+    def menu(self, start: int, end: int, invoked: bool = True, **context: Json) -> list[Message]:
+        """The code actions for a part of the buffer, given by indices."""
+        span = {"start": self.position(start), "end": self.position(end)}
+        context = {"diagnostics": [], "triggerKind": 1 if invoked else 2} | context
+        document = {"uri": self.uri}
+        params = {"textDocument": document, "range": span, "context": context}
+        return self.reply(self.request("textDocument/codeAction", params))
+
+    def choose(self, action: Message) -> Message:
+        """Have the edit of a code action made, and apply it; returns the action with it."""
+        if "command" in action:
+            command = action["command"]
+            self.command(command["command"], *command["arguments"])
+            return action
+        resolved: Message = self.reply(self.request("codeAction/resolve", action))
+        if "edit" in resolved:
+            self._apply(resolved["edit"])
+        return resolved
+
+    def command(self, name: str, *arguments: Json) -> Json:
+        """Run one of the server's commands; returns what it answers."""
+        params = {"command": name, "arguments": list(arguments)}
+        return self.reply(self.request("workspace/executeCommand", params))
+
     def cancel(self, number: int) -> None:
         """Withdraw a request; it still gets a reply."""
         self.notify("$/cancelRequest", {"id": number})
@@ -239,13 +283,50 @@ class FakeEditor:
         assert message is not None, f"the server hung up: {self.log}"
         self._file(message)
 
+    def _apply(self, edit: Message) -> None:
+        """Apply a workspace edit to the buffer, its parts from the last on."""
+        self.applied.append(edit)
+        edits: list[Message] = edit.get("changes", {}).get(self.uri, [])
+        for document in edit.get("documentChanges", []):
+            assert document["textDocument"] == {"uri": self.uri, "version": self._version}
+            edits = document["edits"]
+        spans = [
+            (self._index(e["range"]["start"]), self._index(e["range"]["end"]), e["newText"])
+            for e in edits
+        ]
+        assert all(one[1] <= next_[0] for one, next_ in pairwise(sorted(spans))), "they overlap"
+        for start, end, text in sorted(spans, reverse=True):
+            self.edit(start, end, text)
+
+    def _answer(self, message: Message) -> None:
+        """Do what the server asks for."""
+        result: Json = None
+        if message["method"] == "workspace/applyEdit":
+            self._apply(message["params"]["edit"])
+            result = {"applied": True}
+        self._send({"id": message["id"], "result": result})
+
+    def _note(self, message: Message) -> None:
+        """Keep what the server told."""
+        method, params = message["method"], message["params"]
+        if method == "$/sfumato/status":
+            self._statuses.append(params)
+        elif method == "window/showMessage":
+            self.shown.append(params["message"])
+        elif method == "$/progress":
+            self.progress.append(params["value"])
+            if self.impatient and params["value"]["kind"] == "begin":
+                self.notify("window/workDoneProgress/cancel", {"token": params["token"]})
+
     def _file(self, message: Message) -> None:
-        if message.get("method") == "$/sfumato/status":
-            self._statuses.append(message["params"])
-        elif "method" not in message:
+        if "method" not in message:
             assert message["id"] in self._pending, f"an unasked reply: {message}"
             self._pending.remove(message["id"])
             self._replies[message["id"]] = message
+        elif "id" in message:
+            self._answer(message)
+        else:
+            self._note(message)
 
 
 def _read(stream: IO[bytes]) -> Message | None:

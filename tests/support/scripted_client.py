@@ -3,7 +3,18 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 
-from engine import Alternative, Draft, EngineError, EngineInfo, InfillRequest, Suggestion, Timings
+from engine import (
+    Alternative,
+    Draft,
+    EngineError,
+    EngineInfo,
+    InfillRequest,
+    Suggestion,
+    Survey,
+    SurveyRequest,
+    Timings,
+)
+from engine.survey import survey
 
 Answer = Callable[[InfillRequest], Sequence[Draft | Suggestion | EngineError]]
 
@@ -66,6 +77,9 @@ class ScriptedClient:
                 yield word
         finally:
             self.ended.put_nowait(complete)
+
+    async def survey(self, request: SurveyRequest) -> Survey:
+        return survey(request)
 
     async def close(self) -> None:
         self.closed = True

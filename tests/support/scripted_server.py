@@ -3,6 +3,7 @@
 Run as a program with one argument, a JSON object:
 
     {"fill": TEXT}         every hole is filled with TEXT
+    {"fills": {KEY: TEXT}} ... with the TEXT whose KEY stands nearest in front of it
     {"echo": true}         ... with a digest of the text the engine was sent
     {"hold": true}         no answer ever comes
     {"down": SENTENCE}     there is no engine, for this reason; the second attempt finds one
@@ -22,8 +23,8 @@ from engine import Draft, EngineUnreachable, InfillRequest, Suggestion
 from engine.client import EngineClient
 from lsp_server.connection import Client, Connect
 from lsp_server.server import build_server, run_stdio
-from tests.support.fake_editor import FakeEditor, Message, initialize_params
-from tests.support.scripted_client import ScriptedClient, always, suggestion
+from tests.support.fake_editor import FakeEditor, Json, Message, initialize_params
+from tests.support.scripted_client import Answer, ScriptedClient, always, suggestion
 from tests.support.scripted_engine import PROGRAM
 
 ROOT = Path(__file__).parents[2]
@@ -41,12 +42,27 @@ def _echo(request: InfillRequest) -> Sequence[Draft | Suggestion]:
     return [suggestion(digest(request.text))]
 
 
-def launch(folder: Path, params: Message | None = None, **script: str | bool) -> FakeEditor:
+def _by_key(fills: dict[str, str]) -> Answer:
+    def answer(request: InfillRequest) -> Sequence[Draft | Suggestion]:
+        before = request.text[: request.hole.start].decode()
+        nearest = max(fills, key=before.rfind)
+        return [suggestion(fills[nearest] if nearest in before else "")]
+
+    return answer
+
+
+def launch(folder: Path, params: Message | None = None, **script: Json) -> FakeEditor:
     """Start this program in a folder, with an editor at its other end."""
     program = [sys.executable, "-P", "-m", "tests.support.scripted_server"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(folder)}
     command = [*program, json.dumps(script)]
     return FakeEditor(command, folder, environment, params or initialize_params())
+
+
+def _answer(script: dict[str, Any]) -> Answer:
+    if "fills" in script:
+        return _by_key(script["fills"])
+    return _echo if "echo" in script else always(script.get("fill", "filled"))
 
 
 def _connect(script: dict[str, Any]) -> Connect:
@@ -61,7 +77,7 @@ def _connect(script: dict[str, Any]) -> Connect:
         os.write(1, b"more noise\n")
         if "down" in script and attempts == 1:
             raise EngineUnreachable(script["down"])
-        client = ScriptedClient(_echo if "echo" in script else always(script.get("fill", "filled")))
+        client = ScriptedClient(_answer(script))
         return client if "hold" in script else client.run_freely()
 
     return connect

@@ -1,5 +1,7 @@
 """Holes, shapes, faults and remedies, as a user would point at them."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,11 +11,13 @@ from engine.survey import survey
 
 
 def look(text: str, language: str = "python", marker: str = "@@") -> tuple[bytes, Survey]:
-    """The text without `|`, and what is found with that as the region."""
+    """The text without `|`, and what is found with the cursor and an empty region there."""
     at = text.encode().find(b"|")
     bare = text.encode().replace(b"|", b"", 1)
-    region = Span(at, at) if at >= 0 else None
-    return bare, survey(SurveyRequest(bare, language, marker.encode(), region))
+    request = SurveyRequest(bare, language, marker.encode())
+    if at >= 0:
+        request = replace(request, cursor=at, region=Span(at, at))
+    return bare, survey(request)
 
 
 def filled(text: bytes, hole: Hole, fill: str) -> str:
@@ -107,7 +111,7 @@ def test_far_from_every_fault_there_is_no_remedy() -> None:
 def test_every_text_is_surveyed_and_every_try_is_an_improvement(text: str, at: int) -> None:
     bare = text.encode()
     at = len(text[:at].encode())
-    found = survey(SurveyRequest(bare, "python", b"@@", Span(at, at)))
+    found = survey(SurveyRequest(bare, "python", b"@@", at, Span(at, at)))
     assert wire.survey_from_json(wire.to_json(found).encode()) == found
     for remedy in found.remedies:
         for mended in remedy.tries:

@@ -1,0 +1,101 @@
+"""Plans put into the editor: one undoable edit, with its progress shown while it is made."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+from uuid import uuid4
+
+from lsprotocol import types
+
+from lsp_server import render
+from lsp_server.actions.desk import Plan
+from lsp_server.actions.page import Declined, Page, rebased
+from lsp_server.language_server import SfumatoServer
+
+ANNOTATION = "sfumato"
+
+Report = Callable[[str, int], None]
+
+
+def workspace_edit(server: SfumatoServer, plan: Plan) -> types.WorkspaceEdit:
+    """The plan as an edit of the document as it is now. Raises Declined if it no longer fits."""
+    snapshot = server.session.snapshot(plan.page.snapshot.uri)
+    page = Page.of(snapshot) if snapshot else None
+    changes = page and rebased(plan.changes, plan.page.text, page.text)
+    if page is None or changes is None:
+        raise Declined("The text has changed there meanwhile; try again.")
+    edits = [
+        types.TextEdit(
+            render.span(
+                page.snapshot.lines,
+                page.place(change.start),
+                page.place(change.end),
+                server.session.encoding,
+            ),
+            change.text.replace(b"\n", page.newline).decode(),
+        )
+        for change in changes
+    ]
+    return _of_edits(server, page, plan.label, edits)
+
+
+def _of_edits(
+    server: SfumatoServer, page: Page, label: str, edits: list[types.TextEdit]
+) -> types.WorkspaceEdit:
+    """In the richest form that the client takes: annotated, of a version, or plain."""
+    uri = page.snapshot.uri
+    workspace = server.client_capabilities.workspace
+    can = workspace and workspace.workspace_edit
+    if can is None or not can.document_changes:
+        return types.WorkspaceEdit(changes={uri: edits})
+    document = types.OptionalVersionedTextDocumentIdentifier(uri, page.snapshot.version)
+    if can.change_annotation_support is None:
+        return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(document, edits)])
+    annotated = [types.AnnotatedTextEdit(ANNOTATION, each.range, each.new_text) for each in edits]
+    return types.WorkspaceEdit(
+        document_changes=[types.TextDocumentEdit(document, annotated)],
+        change_annotations={ANNOTATION: types.ChangeAnnotation(label, needs_confirmation=False)},
+    )
+
+
+async def apply(server: SfumatoServer, plan: Plan) -> None:
+    """Have the editor apply a plan. Raises Declined with its reason if it does not."""
+    edit = workspace_edit(server, plan)
+    params = types.ApplyWorkspaceEditParams(edit, plan.label)
+    result = await server.workspace_apply_edit_async(params)
+    if not result.applied:
+        raise Declined(f"The editor did not apply it: {result.failure_reason or 'no reason'}.")
+
+
+async def with_progress(
+    server: SfumatoServer, title: str, work: Callable[[Report], Coroutine[Any, Any, Plan]]
+) -> Plan:
+    """Do the work, with progress and a way to cancel it where the client can show them.
+
+    Raises Declined if the user cancels it.
+    """
+    window = server.client_capabilities.window
+    if not window or not window.work_done_progress:
+        return await work(lambda _message, _percentage: None)
+    token = str(uuid4())
+    progress = server.work_done_progress
+    await progress.create_async(token)
+    progress.begin(token, types.WorkDoneProgressBegin(title, cancellable=True, percentage=0))
+
+    def report(message: str, percentage: int) -> None:
+        value = types.WorkDoneProgressReport(message=message, percentage=percentage)
+        progress.report(token, value)
+
+    task = asyncio.create_task(work(report))
+    withdrawn = progress.tokens[token]
+    withdrawn.add_done_callback(lambda _: task.cancel())
+    try:
+        return await task
+    except asyncio.CancelledError:
+        task.cancel()
+        if not withdrawn.cancelled():
+            raise  # the request was cancelled, not its progress
+        raise Declined("You cancelled it.") from None
+    finally:
+        del progress.tokens[token]
+        progress.end(token, types.WorkDoneProgressEnd())
