@@ -4,7 +4,8 @@ Text is bytes and every offset counts bytes. Every byte string gets an answer: b
 `Fault`, a value, never an exception.
 """
 
-from grammars.gate import Gate, faults_in
+from grammars.context import faults_in
+from grammars.gate import Gate
 from grammars.languages import Language, language_for, language_for_path
 from grammars.shapes import Shape, hole_at, placeholders
 from grammars.syntax import Fault

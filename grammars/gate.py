@@ -4,8 +4,9 @@ What is promised of a fill without faults:
 
 P1  Where no grammar or lint refuses the buffer with the hole empty, or with the cursor's line
     stubbed, none refuses the filled buffer.
-P2  Otherwise, which is the normal state of code being typed, no fault starts in the fill and there
-    are no more faults than there were.
+P2  Otherwise, which is the normal state of code being typed, no fault starts in the fill; and with
+    the rest of the buffer mended, where we find a way, there is none at all. Where we find none,
+    there are no more than there were.
 P3  What was parsed is what is inserted.
 """
 
@@ -13,12 +14,10 @@ import re
 from dataclasses import replace
 from functools import cached_property
 
-from tree_sitter import Node
-
+from grammars.context import Context, Repair, repairs
 from grammars.languages import Language
-from grammars.syntax import EditedText, Fault, tree_faults
-from grammars.trees import TREES
-from grammars.window import window_around
+from grammars.syntax import Fault
+from grammars.window import is_balanced, window_around
 
 WHOLE_FILE_BYTES = 256 * 1024
 """Longest text that `confirm` parses whole."""
@@ -48,6 +47,8 @@ class Gate:
         if found and self._cut_is_bad:
             self._judge = self._whole
             found = self._judge.faults(fill)
+        elif found and self._cut and not is_balanced(fill):
+            found = self._whole.faults(fill)  # what it opens or closes may lie outside the window
         return found
 
     def confirm(self, fill: bytes) -> bool:
@@ -56,6 +57,11 @@ class Gate:
         Texts over WHOLE_FILE_BYTES are judged in their window.
         """
         return not (self._whole if self._cut else self._judge).faults(fill)
+
+    @property
+    def strict(self) -> bool:
+        """Has the buffer no fault of its own, so that P1 holds and not P2?"""
+        return self._judge.tolerated_faults == 0
 
     @cached_property
     def _whole(self) -> "_Judge":
@@ -85,25 +91,27 @@ class _Judge:
     """Compares a filled text with the same text as the user left it."""
 
     def __init__(self, language: Language, text: bytes, start: int, end: int) -> None:
-        self._language, self._text, self._start, self._end = language, text, start, end
-        self._edited = EditedText(language.grammar, text, start, end)
+        self._context = Context(language, text, start, end)
 
     def faults(self, fill: bytes) -> tuple[Fault, ...]:
         try:
             fill.decode()
         except UnicodeDecodeError as error:
             return (Fault(error.start, error.end, "encoding"),)
-        found = self._all_faults(self._edited, self._start, fill)
-        clipped = (_clipped(f, self._start, len(fill)) for f in self._added(found, fill))
-        return tuple(dict.fromkeys(clipped))
+        added = self._added(self._context.faults(fill), fill)
+        return tuple(dict.fromkeys(_clipped(fault, len(fill)) for fault in added))
 
     def _added(self, found: list[Fault], fill: bytes) -> list[Fault]:
         if not found:
             return []
         if not _is_of_tree(found[0]):
             return [fault for fault in found if fault.kind not in self._tolerated_lints]
-        inside = [f for f in found if self._start <= f.start < self._start + len(fill)]
-        return inside or (found if len(found) > self.tolerated_faults else [])
+        inside = [fault for fault in found if 0 <= fault.start < len(fill)]
+        if inside or not self.tolerated_faults:
+            return inside or found
+        if self._repairs:
+            return min((repair.faults(fill) for repair in self._repairs), key=len)
+        return found if len(found) > self.tolerated_faults else []
 
     @cached_property
     def tolerated_faults(self) -> int:
@@ -119,46 +127,26 @@ class _Judge:
 
     @cached_property
     def _baselines(self) -> list[list[Fault]]:
-        """Faults of the buffer as it is: with the hole empty, and with the cursor's line stubbed.
+        """Faults of the buffer as it is, up to the first stub with none.
 
-        Up to the first without any. Made only when a fill is suspect: a sound one needs none.
+        Made only when a fill is suspect: a sound one needs none.
         """
-        found = [self._all_faults(self._edited, self._start, b"")]
-        first = self._text.rfind(b"\n", 0, self._start) + 1
-        line = self._text[first : self._end] + self._text[self._end :].partition(b"\n")[0]
-        last, first = first + len(line), first + len(line) - len(line.lstrip())
-        stubbed = EditedText(self._language.grammar, self._text, first, last)
-        for stub in self._language.stubs:
-            if not found[-1]:
+        found: list[list[Fault]] = []
+        for faults in self._context.baselines():
+            found.append(faults)
+            if not faults:
                 break
-            found.append(self._all_faults(stubbed, first, stub))
         return found
 
-    def _all_faults(self, edited: EditedText, start: int, fill: bytes) -> list[Fault]:
-        tree, source = edited.fill(fill)
-        return _faults(self._language, tree.root_node, source, start, start + len(fill))
-
-
-def faults_in(language: Language, text: bytes) -> list[Fault]:
-    """All faults of a text in UTF-8, in its order: of the tree, else of the first lint with any."""
-    root = TREES.parse(language.grammar, text).root_node
-    return _faults(language, root, text, 0, len(text))
-
-
-def _faults(language: Language, root: Node, source: bytes, start: int, end: int) -> list[Fault]:
-    """Faults of the tree; if there are none, those of the first lint that has any there."""
-    found = tree_faults(root)
-    for lint in language.lints:
-        if found:
-            break
-        found = list(lint(root, source, start, end))
-    return sorted(found, key=lambda fault: (fault.start, fault.end))
+    @cached_property
+    def _repairs(self) -> list[Repair]:
+        return list(repairs(self._context))
 
 
 def _is_of_tree(fault: Fault) -> bool:
     return fault.kind.startswith(("error", "hidden", "missing"))
 
 
-def _clipped(fault: Fault, offset: int, length: int) -> Fault:
-    start = min(max(fault.start - offset, 0), length)
-    return replace(fault, start=start, end=min(max(fault.end - offset, start), length))
+def _clipped(fault: Fault, length: int) -> Fault:
+    start = min(max(fault.start, 0), length)
+    return replace(fault, start=start, end=min(max(fault.end, start), length))

@@ -1,6 +1,7 @@
 """The languages: one row each."""
 
 import importlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +25,7 @@ class Language:
     wheel     Python package of the tree-sitter grammar, and `entry`, its function
     comment   what opens a comment to the end of the line
     stubs     what may stand for a line still being typed: nothing, or the head of a block
+    fills     what may stand in a hole, `%` for the brackets that its line has left open
     queries   folders of `queries/` that hold its queries
     lints     checks beyond the grammar, cheapest first
     """
@@ -37,12 +39,18 @@ class Language:
     comment: str = "//"
     stubs: tuple[bytes, ...] = (b"", b"{")
     lints: tuple[Lint, ...] = ()
+    fills: tuple[bytes, ...] = (b"%;", b"x%;", b"%", b"x%", b"x%{", b'"%', b'"%;')
     queries: tuple[str, ...] = ()
 
     @property
     def grammar(self) -> Grammar:
         """Raises ImportError where the grammar's wheel is missing or too old for this core."""
         return _load_grammar(self.wheel, self.entry)
+
+    @property
+    def brackets(self) -> Query | None:
+        """Captures, as `bracket`, those tokens of the grammar that are one."""
+        return _bracket_query(self.grammar)
 
     def query(self, name: str) -> Query | None:
         """The query `name` of this language; None if it has none."""
@@ -53,6 +61,7 @@ LANGUAGES = (
     Language(
         "python", "Python", ("python",), (".py", ".pyi"), "tree_sitter_python",
         comment="#", stubs=(b"pass", b"", b"if x:"),
+        fills=(b"x%", b"%", b"x%:", b"%:", b"x: x%", b"in x%:", b'"%', b"'%", b'"""'),
         lints=(lints.python_indentation, lints.python_ast),
     ),
     Language(
@@ -116,3 +125,9 @@ def _load_query(grammar: Grammar, folders: tuple[str, ...], name: str) -> Query 
     files = [home / folder / f"{name}.scm" for folder in folders]
     patterns = "\n".join(file.read_text() for file in files if file.exists())
     return Query(grammar, patterns) if patterns else None
+
+
+@cache
+def _bracket_query(grammar: Grammar) -> Query | None:
+    own = [mark for mark in "()[]{}" if grammar.id_for_node_kind(mark, False)]
+    return Query(grammar, f"[{' '.join(map(json.dumps, own))}] @bracket") if own else None

@@ -49,7 +49,7 @@ def _starts(text: bytes, start: int) -> tuple[int, int]:
         cut = text.find(b"\n", near, start) + 1 or near
         return cut, cut
     own = starts[-1]
-    if len(starts) > 1 and _is_balanced(text[starts[-2] : own]):
+    if len(starts) > 1 and is_balanced(text[starts[-2] : own]):
         return own, starts[-2]
     return own, own
 
@@ -67,7 +67,7 @@ def _end(text: bytes, end: int, own: int) -> int:
             if _closes_outside(text, own, at):
                 return at
         elif own_end:
-            return at if _is_balanced(text[own_end:at]) else own_end
+            return at if is_balanced(text[own_end:at]) else own_end
         else:
             own_end = at
     return own_end or text.rfind(b"\n", end, end + NEAR) + 1 or end + NEAR
@@ -83,7 +83,8 @@ def _closes_outside(text: bytes, own: int, at: int) -> bool:
     return _open_braces(text[own:at]) <= 0
 
 
-def _is_balanced(text: bytes) -> bool:
+def is_balanced(text: bytes) -> bool:
+    """Does `text` close as many braces and preprocessor conditions as it opens?"""
     return not _open_braces(text) and len(_IF.findall(text)) == len(_ENDIF.findall(text))
 
 

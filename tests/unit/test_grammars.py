@@ -223,3 +223,29 @@ def test_a_tree_made_from_an_older_one_is_that_of_the_text(versions: list[bytes]
 def test_what_two_texts_have_in_common(one: bytes, two: bytes, head: int, tail: int) -> None:
     assert common_prefix(one, two) == head
     assert common_suffix(one, two) == tail
+
+
+@pytest.mark.parametrize(
+    ("language_id", "before", "after", "kept", "refused"),
+    [
+        (
+            "javascript",
+            b"function f(a) {\n  return g(",
+            b"",
+            [b"a);", b"a);\n}"],
+            [b"a]);", b"a b"],
+        ),
+        ("javascript", b"f(1 +);\nlet a = g(", b"\nf(2);\n", [b"1);"], [b"1];", b"1"]),
+        ("python", b"x = [1, 2\n\ndef f(a):\n    y = ", b"\n", [b"a + 1"], [b"a + ", b"a)"]),
+        ("go", b"package p\n\nfunc f() {\n\tg(", b"", [b"1)", b"1)\n}"], [b"1, )]", b"1"]),
+    ],
+)
+def test_a_broken_buffer_is_judged_as_it_would_be_mended(
+    language_id: str, before: bytes, after: bytes, kept: list[bytes], refused: list[bytes]
+) -> None:
+    language = language_for(language_id)
+    assert language
+    gate = Gate(language, before + after, len(before), len(before))
+    assert not gate.strict
+    assert [fill for fill in kept if not gate.confirm(fill)] == []
+    assert [fill for fill in refused if gate.confirm(fill)] == []

@@ -1,0 +1,181 @@
+"""A text with a hole, and what is wrong with it whatever stands in the hole.
+
+A buffer that is being typed in is broken most of the time. To tell what a fill adds, we look for a
+*stub*, a stand-in for what is to come, with which the text is sound. Where there is none, the text
+besides the hole is broken too, and we look for a *repair* of it with which there is one: brackets
+closed behind the cursor's line, opened before it, the line at fault left out.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from tree_sitter import Node, QueryCursor
+
+from grammars.languages import Language
+from grammars.syntax import EditedText, Fault, tree_faults
+from grammars.trees import TREES
+
+_CLOSER = {b"(": b")", b"[": b"]", b"{": b"}"}
+_BRACKET = re.compile(rb"[()\[\]{}]")
+_QUOTED = re.compile(rb"""\"(?:\\.|[^"\\\n])*\"|'(?:\\.|[^'\\\n])*'""")
+_OPENER = {closer: opener for opener, closer in _CLOSER.items()}
+
+
+class Context:
+    """A text with a hole, bytes `start` up to `end`, that is asked about fills."""
+
+    def __init__(self, language: Language, text: bytes, start: int, end: int) -> None:
+        self.language, self.text, self.start, self.end = language, text, start, end
+        self.row = _line_start(text, start)
+        self._edited = EditedText(language.grammar, text, start, end)
+
+    def faults(self, fill: bytes) -> list[Fault]:
+        """The faults of the filled text, at offsets from the start of the fill."""
+        tree, source = self._edited.fill(fill)
+        end = self.start + len(fill)
+        found = _faults(self.language, tree.root_node, source, self.start, end)
+        return [Fault(f.start - self.start, f.end - self.start, f.kind) for f in found]
+
+    def baselines(self) -> Iterator[list[Fault]]:
+        """The faults with the hole empty, with the cursor's line stubbed, with the hole stubbed."""
+        yield self.faults(b"")
+        line = self.text[self.row : self.end] + self.text[self.end :].partition(b"\n")[0]
+        indent = len(line) - len(line.lstrip())
+        stubbed = Context(self.language, self.text, self.row + indent, self.row + len(line))
+        yield from map(stubbed.faults, self.language.stubs)
+        yield from map(self.faults, self.stubs)
+
+    @cached_property
+    def stubs(self) -> list[bytes]:
+        """What may stand in the hole; it closes the brackets that the cursor's line left open."""
+        closers = _closers(mark for at, mark in self.unmatched[0] if at >= self.row)
+        return [stub.replace(b"%", closers) for stub in self.language.fills]
+
+    @cached_property
+    def unmatched(self) -> tuple[list[tuple[int, bytes]], list[tuple[int, bytes]]]:
+        """The brackets that are open before the hole, and those closed after it, with no partner.
+
+        As (place, bracket) in the order of the text, seen with the hole empty.
+        """
+        tree, source = self._edited.fill(b"")
+        opened: list[tuple[int, bytes]] = []
+        closed: list[tuple[int, bytes]] = []
+        for at in self._bracket_places(tree.root_node):
+            mark = source[at : at + 1]
+            if mark in _CLOSER:
+                opened.append((at, mark))
+            elif opened and _CLOSER[opened[-1][1]] == mark:
+                opened.pop()
+            elif at >= self.start:
+                closed.append((at, mark))
+        return [place for place in opened if place[0] < self.start], closed
+
+    def _bracket_places(self, root: Node) -> list[int]:
+        query = self.language.brackets
+        nodes = QueryCursor(query).captures(root).get("bracket", []) if query else []
+        return sorted(node.start_byte for node in nodes if node.end_byte > node.start_byte)
+
+    def without_line(self, stub: bytes) -> "Context | None":
+        """The same text with a stub for the line of its first fault that is not the cursor's line.
+
+        None if there is no such line or it is shorter than the stub.
+        """
+        for fault in self.faults(b""):
+            at = self.start + fault.start + (self.end - self.start) * (fault.start >= 0)
+            first = _line_start(self.text, at)
+            line = self.text[first:].partition(b"\n")[0]
+            body = line.lstrip()
+            if first != self.row and len(stub) <= len(body):
+                head, tail = (
+                    self.text[: first + len(line) - len(body)],
+                    self.text[first + len(line) :],
+                )
+                text = head + stub.ljust(len(body)) + tail
+                return Context(self.language, text, self.start, self.end)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A mended text, to which a fill may leave brackets open: they are closed behind its line.
+
+    context  its hole reaches to the end of the cursor's line where that is so
+    rest     what the line has behind the hole
+    opened   brackets that are open before the hole
+    """
+
+    context: Context
+    rest: bytes = b""
+    opened: tuple[bytes, ...] = ()
+
+    def faults(self, fill: bytes) -> list[Fault]:
+        """As `Context.faults`, of the mended text."""
+        return self.context.faults(self._completed(fill) if self.opened else fill)
+
+    def _completed(self, fill: bytes) -> bytes:
+        line = fill + self.rest
+        opened = list(self.opened)
+        for mark in _BRACKET.findall(_QUOTED.sub(b"", line)):
+            if mark in _CLOSER:
+                opened.append(mark)
+            elif opened and _CLOSER[opened[-1]] == mark:
+                opened.pop()
+        body = self.context.language.stubs[0] if line.rstrip().endswith(b":") else b""
+        return line + b" " + body + b"\n" * bool(opened) + _closers(opened)
+
+
+def repairs(context: Context) -> Iterator[Repair]:
+    """Ways to mend the text around a hole, each with a stub that makes it sound."""
+    for repair in (*_bracketed(context), *_without_lines(context)):
+        if any(not repair.faults(stub) for stub in (b"", *context.stubs)):
+            yield repair
+
+
+def _bracketed(context: Context) -> Iterator[Repair]:
+    """Openers put before the cursor's line, closers behind it or else at the text's end."""
+    before, after = context.unmatched
+    if not before and not after:
+        return
+    language, row = context.language, context.row
+    openers = b"".join(_OPENER[mark] for _, mark in reversed(after))
+    text = context.text[:row] + openers + context.text[row:]
+    start, end = context.start + len(openers), context.end + len(openers)
+    rest = text[end:].partition(b"\n")[0]
+    opened = tuple(mark for _, mark in before)
+    yield Repair(Context(language, text, start, end + len(rest)), rest, opened)
+    closers = _closers(mark for at, mark in before if at < row)
+    if closers and text[end + len(rest) :].strip():
+        yield Repair(Context(language, text + b"\n" + closers, start, end))
+
+
+def _without_lines(context: Context) -> Iterator[Repair]:
+    for stub in context.language.stubs:
+        repaired = context.without_line(stub)
+        if repaired:
+            yield Repair(repaired)
+
+
+def faults_in(language: Language, text: bytes) -> list[Fault]:
+    """All faults of a text in UTF-8, in its order: of the tree, else of the first lint with any."""
+    root = TREES.parse(language.grammar, text).root_node
+    return _faults(language, root, text, 0, len(text))
+
+
+def _faults(language: Language, root: Node, source: bytes, start: int, end: int) -> list[Fault]:
+    """Faults of the tree; if there are none, those of the first lint that has any there."""
+    found = tree_faults(root)
+    for lint in language.lints:
+        if found:
+            break
+        found = list(lint(root, source, start, end))
+    return sorted(found, key=lambda fault: (fault.start, fault.end))
+
+
+def _line_start(text: bytes, at: int) -> int:
+    return text.rfind(b"\n", 0, at) + 1
+
+
+def _closers(openers: Iterable[bytes]) -> bytes:
+    return b"".join(_CLOSER[opener] for opener in reversed(list(openers)))
