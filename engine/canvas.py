@@ -70,23 +70,26 @@ class Canvas:
         self.masked_NC[index] = self.tokens_NC[index] == MASK
         self.revoked_NC[index] = torch.where(self.masked_NC[index], 0, _OFTEN)
 
-    def judge(self, log_probs_NCV: Tensor) -> None:
-        """Note, for every filled slot, what a denoiser that did not see its token thinks of it."""
-        own_NC1 = log_probs_NCV.gather(2, self.tokens_NC[..., None])
-        best = log_probs_NCV.topk(ALTERNATIVES, dim=2)
-        self.nats_NC = torch.where(self.filled_NC, own_NC1[..., 0], 0.0)
-        self.candidates_NCA, self.candidate_nats_NCA = best.indices, best.values
+    def judge(self, places_NC: Tensor, log_probs_XV: Tensor) -> None:
+        """Note what a denoiser that did not see the tokens of these X filled slots thinks of them.
 
-    def unmask(self, chosen_NC: Tensor, proposal_NC: Tensor, log_probs_NCV: Tensor) -> None:
-        """Fill the chosen slots with their proposals; known slots must not be among them."""
-        own_NC1 = log_probs_NCV.gather(2, proposal_NC[..., None])
-        best = log_probs_NCV.topk(ALTERNATIVES, dim=2)
-        self.tokens_NC = torch.where(chosen_NC, proposal_NC, self.tokens_NC)
-        self.nats_NC = torch.where(chosen_NC, own_NC1[..., 0], self.nats_NC)
-        chosen_NC1 = chosen_NC[..., None]
-        self.candidates_NCA = torch.where(chosen_NC1, best.indices, self.candidates_NCA)
-        self.candidate_nats_NCA = torch.where(chosen_NC1, best.values, self.candidate_nats_NCA)
+        log_probs_XV  row after row
+        """
+        self._note(places_NC, self.tokens_NC[places_NC], log_probs_XV)
+
+    def unmask(self, chosen_NC: Tensor, proposal_X: Tensor, log_probs_XV: Tensor) -> None:
+        """Fill the X chosen slots, of which none may be known, with proposals, row after row."""
+        self.tokens_NC = self.tokens_NC.masked_scatter(chosen_NC, proposal_X)
         self.masked_NC = self.masked_NC & ~chosen_NC
+        self._note(chosen_NC, proposal_X, log_probs_XV)
+
+    def _note(self, places_NC: Tensor, tokens_X: Tensor, log_probs_XV: Tensor) -> None:
+        own_X = log_probs_XV.gather(1, tokens_X[:, None])[:, 0]
+        best = log_probs_XV.topk(ALTERNATIVES, dim=1)
+        places_NC1 = places_NC[..., None]
+        self.nats_NC = self.nats_NC.masked_scatter(places_NC, own_X)
+        self.candidates_NCA = self.candidates_NCA.masked_scatter(places_NC1, best.indices)
+        self.candidate_nats_NCA = self.candidate_nats_NCA.masked_scatter(places_NC1, best.values)
 
     def revoke(self, places_NC: Tensor) -> None:
         """Mask filled slots again, and count it."""

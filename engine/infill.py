@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from engine import __version__, checkpoint
 from engine.canvas import Canvas
 from engine.device import Placement, place
 from engine.errors import RequestTooLong
-from engine.kv_cache import PREFIX, SUFFIX, ContextCache, Read, context_of
+from engine.kv_cache import PREFIX, SUFFIX, ContextCache
+from engine.look import bound
 from engine.lookup import look_up
 from engine.overlap import Surroundings
 from engine.redraft import Redraft
@@ -169,16 +169,7 @@ class Engine:
         clock.prefill_s += time.monotonic() - began
         clock.prefill_tokens += left.encoded + right.encoded
         clock.context_tokens = left.length + right.length
-        return self._bound(left, right, prefix[-1])
-
-    def _bound(self, left: Read, right: Read, before: int) -> Look:
-        def look(tokens_NC: Tensor) -> Tensor:
-            context = context_of(left, right, len(tokens_NC))
-            before_BN = torch.full((1, len(tokens_NC)), before, device=self._device)
-            hidden = self._model.denoise(tokens_NC[None], before_BN, context)
-            return self._model.log_probs(hidden, context)[0]
-
-        return look
+        return bound(self._model, left, right, prefix[-1])
 
     def _guesses(self, request: InfillRequest) -> list[tuple[list[int], float]]:
         """Fills looked up in the text, as tokens, and how alike their surroundings are.
@@ -212,7 +203,8 @@ class Engine:
             lengths = [Length(given, 0.0), *(Length(given, 0.0, alike) for _, alike in guesses)]
         else:
             blank_NC = torch.full((1, slots), MASK, device=self._device)
-            ends = self._vocabulary.ends(look(blank_NC)[0], request.max_lines)
+            seen_CV = look(blank_NC, torch.ones_like(blank_NC, dtype=torch.bool))
+            ends = self._vocabulary.ends(seen_CV, request.max_lines)
             clock.passes += 1
             nats = length_nats(*ends)
             lengths = likely_lengths(nats, max(self.rule.lengths, request.alternatives))

@@ -177,16 +177,22 @@ class Denoiser(nn.Module):
             x_BNCD = block.look(x_BNCD, near, far, scene)
         return self.norm(x_BNCD)
 
-    def log_probs(self, hidden_BNCD: Tensor, context: Context) -> Tensor:
-        """Log-probabilities, float32 [B, N, C, V], from what `denoise` gave for this context."""
-        logits_BNCV = self.logits(hidden_BNCD).float()
+    def log_probs(self, hidden_BNCD: Tensor, context: Context, wanted_BNC: Tensor) -> Tensor:
+        """Log-probabilities, float32 [P, V], of P wanted slots, row after row.
+
+        hidden_BNCD  what `denoise` gave for this context
+        wanted_BNC   bool
+        """
+        hidden_PD = hidden_BNCD[wanted_BNC]
+        logits_PV = self.logits(hidden_PD).float()
         if self.pointer is None:
-            return torch.log_softmax(logits_BNCV, -1)
+            return torch.log_softmax(logits_PV, -1)
         scores_BNCS = self.canvas_scores(self.pointer, hidden_BNCD, context)
         tokens_BS = torch.cat([context.prefix_BT, context.suffix_BT], 1)
-        tokens_BNCS = tokens_BS[:, None, None].expand_as(scores_BNCS)
-        odds_BNC = self.pointer.odds(hidden_BNCD, scores_BNCS)
-        return mixed(logits_BNCV, scores_BNCS, tokens_BNCS, odds_BNC)
+        tokens_PS = tokens_BS[:, None, None].expand_as(scores_BNCS)[wanted_BNC]
+        scores_PS = scores_BNCS[wanted_BNC]
+        odds_P = self.pointer.odds(hidden_PD, scores_PS)
+        return mixed(logits_PV, scores_PS, tokens_PS, odds_P)
 
     def logits(self, hidden_XD: Tensor) -> Tensor:
         """Scores over the vocabulary alone, [..., V], from hidden states [..., D]."""

@@ -21,8 +21,11 @@ from engine.tokenizer import MASK
 class Look(Protocol):
     """A denoiser with its context bound: the one thing the loop calls."""
 
-    def __call__(self, tokens_NC: Tensor) -> Tensor:
-        """float32 log-probabilities [N, C, V] for the canvases `tokens_NC`."""
+    def __call__(self, tokens_NC: Tensor, wanted_NC: Tensor) -> Tensor:
+        """float32 log-probabilities [P, V] for the wanted slots of the canvases, row after row.
+
+        wanted_NC  bool, P of them; the vocabulary costs more than a layer does, so only these
+        """
         ...
 
 
@@ -51,16 +54,22 @@ def denoise(
     for left in range(rule.passes, 0, -1):
         if not canvas.masked_NC.any():
             return
-        logits_NCV = _allowed(look(canvas.tokens_NC), limits)
-        log_probs_NCV = torch.log_softmax(logits_NCV, -1)
-        proposal_NC = _propose(logits_NCV, rule.temperature, noise)
-        probability_NC = log_probs_NCV.gather(2, proposal_NC[..., None])[..., 0].exp()
+        wanted_NC = canvas.masked_NC | _revocable(canvas, rule)
+        log_probs_PV = _allowed(look(canvas.tokens_NC, wanted_NC), wanted_NC, limits)
+        proposal_P = _propose(log_probs_PV, rule.temperature, noise)
         last = left == 1 or time.monotonic() >= limits.deadline
-        revoked_NC = _revocable(canvas, log_probs_NCV, rule)
         chosen_NC = places_to_unmask(
-            probability_NC, canvas.masked_NC, rule.confident, 1 if last else left
+            _spread(_chances(log_probs_PV, proposal_P), wanted_NC),
+            canvas.masked_NC,
+            rule.confident,
+            1 if last else left,
         )
-        canvas.unmask(chosen_NC, proposal_NC, log_probs_NCV)
+        current_P = _chances(log_probs_PV, canvas.tokens_NC[wanted_NC])
+        revoked_NC = places_to_revoke(
+            _spread(current_P, wanted_NC), canvas.filled_NC, canvas.revoked_NC, rule
+        )
+        chosen_P = chosen_NC[wanted_NC]
+        canvas.unmask(chosen_NC, proposal_P[chosen_P], log_probs_PV[chosen_P])
         if not last:
             canvas.revoke(revoked_NC)
         yield canvas
@@ -74,33 +83,46 @@ def judge(look: Look, canvas: Canvas, limits: Limits) -> None:
     Two copies of each row, one with its even and one with its odd slots masked: each token is
     judged by the half it is not in. Denoised rows and guessed ones compare fairly so.
     """
+    if not canvas.filled_NC.any():
+        return
     slots_C = torch.arange(canvas.tokens_NC.shape[1], device=canvas.tokens_NC.device)
     even_C = slots_C % 2 == 0
-    filled_NC = canvas.filled_NC
-    copies = [
-        canvas.tokens_NC.masked_fill(filled_NC & hidden_C, MASK) for hidden_C in (even_C, ~even_C)
-    ]
-    first_NCV, second_NCV = _allowed(look(torch.cat(copies)), limits).chunk(2)
-    logits_NCV = torch.where(even_C[:, None], first_NCV, second_NCV)
-    canvas.judge(torch.log_softmax(logits_NCV, -1))
+    halves = [canvas.filled_NC & even_C, canvas.filled_NC & ~even_C]
+    copies = [canvas.tokens_NC.masked_fill(half_NC, MASK) for half_NC in halves]
+    wanted_NC = torch.cat(halves)
+    log_probs_PV = _allowed(look(torch.cat(copies), wanted_NC), wanted_NC, limits)
+    parts = log_probs_PV.split([int(half_NC.sum()) for half_NC in halves])
+    for half_NC, part_PV in zip(halves, parts, strict=True):
+        canvas.judge(half_NC, part_PV)
 
 
-def _allowed(logits_NCV: Tensor, limits: Limits) -> Tensor:
-    logits_NCV = logits_NCV.masked_fill(limits.forbidden_V, float("-inf"))
+def _revocable(canvas: Canvas, rule: Rule) -> Tensor:
+    return canvas.filled_NC & (canvas.revoked_NC < rule.remask_limit)
+
+
+def _allowed(log_probs_PV: Tensor, wanted_NC: Tensor, limits: Limits) -> Tensor:
+    """Log-probabilities [P, V] among what may stand at the wanted places."""
+    log_probs_PV = log_probs_PV.masked_fill(limits.forbidden_V, float("-inf"))
+    slots_P = wanted_NC.nonzero()[:, 1]
     for slot, token in limits.banned:
-        logits_NCV[:, slot, token] = float("-inf")
-    return logits_NCV
+        log_probs_PV[slots_P == slot, token] = float("-inf")
+    return torch.log_softmax(log_probs_PV, -1)
 
 
-def _propose(logits_NCV: Tensor, temperature: float, noise: torch.Generator) -> Tensor:
-    """The best token of every slot, or a draw by the Gumbel-max trick."""
+def _propose(log_probs_PV: Tensor, temperature: float, noise: torch.Generator) -> Tensor:
+    """The best token of every place, or a draw by the Gumbel-max trick."""
     if temperature <= 0:
-        return logits_NCV.argmax(-1)
-    uniform = torch.rand(logits_NCV.shape, generator=noise, device=logits_NCV.device)
+        return log_probs_PV.argmax(-1)
+    uniform = torch.rand(log_probs_PV.shape, generator=noise, device=log_probs_PV.device)
     gumbel = -torch.log(-torch.log(uniform.clamp(1e-9, 1 - 1e-7)))
-    return (logits_NCV / temperature + gumbel).argmax(-1)
+    return (log_probs_PV / temperature + gumbel).argmax(-1)
 
 
-def _revocable(canvas: Canvas, log_probs_NCV: Tensor, rule: Rule) -> Tensor:
-    current_NC = log_probs_NCV.gather(2, canvas.tokens_NC[..., None])[..., 0].exp()
-    return places_to_revoke(current_NC, canvas.filled_NC, canvas.revoked_NC, rule)
+def _chances(log_probs_PV: Tensor, tokens_P: Tensor) -> Tensor:
+    return log_probs_PV.gather(1, tokens_P[:, None])[:, 0].exp()
+
+
+def _spread(values_P: Tensor, wanted_NC: Tensor) -> Tensor:
+    """Values of the wanted places where they stand, 0 elsewhere."""
+    blank_NC = torch.zeros(wanted_NC.shape, device=values_P.device)
+    return blank_NC.masked_scatter(wanted_NC, values_P)

@@ -197,7 +197,7 @@ def test_one_sampling_loop() -> None:
 
 def test_a_denoiser_looks_at_canvases_for_the_engine_and_for_training() -> None:
     callers = {p for p in sources("engine") for name, _ in calls(tree(p)) if ".denoise" in name}
-    assert callers == {"engine/infill.py", "engine/train/loss.py"}
+    assert callers == {"engine/look.py", "engine/train/loss.py"}
 
 
 def test_nothing_is_unpickled_and_no_foreign_code_is_run() -> None:

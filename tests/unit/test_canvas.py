@@ -12,17 +12,16 @@ from engine.tokenizer import EOM, MASK
 CPU = torch.device("cpu")
 
 
-def log_probs(best: list[list[int]], vocabulary: int = 20) -> Tensor:
-    """Log-probabilities [N, C, V] in which each slot's token has half of the mass."""
-    chances = torch.full((len(best), len(best[0]), vocabulary), 0.5 / (vocabulary - 1))
-    return chances.scatter(2, torch.tensor(best)[..., None], 0.5).log()
+def log_probs(best: list[int], vocabulary: int = 20) -> Tensor:
+    """Log-probabilities [X, V] in which each token has half of the mass."""
+    chances = torch.full((len(best), vocabulary), 0.5 / (vocabulary - 1))
+    return chances.scatter(1, torch.tensor(best)[:, None], 0.5).log()
 
 
 def filled(tokens: list[int]) -> Canvas:
     """A canvas of one row, six slots, these tokens filled in."""
     canvas = Canvas.blank([len(tokens)], 6, CPU)
-    proposal = [tokens + [EOM] * (6 - len(tokens))]
-    canvas.unmask(canvas.masked_NC, torch.tensor(proposal), log_probs(proposal))
+    canvas.unmask(canvas.masked_NC, torch.tensor(tokens), log_probs(tokens))
     return canvas
 
 
@@ -41,7 +40,7 @@ def test_a_blank_canvas_is_masked_up_to_its_length_and_known_from_there() -> Non
 def test_unmasking_writes_chosen_places_alone_and_remembers_why() -> None:
     canvas = Canvas.blank([3], 4, CPU)
     chosen = torch.tensor([[True, False, True, False]])
-    canvas.unmask(chosen, torch.tensor([[11, 12, 13, 14]]), log_probs([[11, 12, 15, 14]]))
+    canvas.unmask(chosen, torch.tensor([11, 13]), log_probs([11, 15]))
     assert canvas.tokens_NC.tolist() == [[11, MASK, 13, EOM]]
     assert torch.equal(canvas.filled_NC, chosen)
     assert canvas.nats_NC[0].tolist() == pytest.approx([math.log(0.5), 0, math.log(0.5 / 19), 0])
@@ -62,7 +61,7 @@ def test_a_remasked_copy_leaves_the_original_and_its_known_slots() -> None:
     copy = canvas.remasked({1, 4})
     assert copy.tokens_NC[0].tolist() == [11, MASK, 13, EOM, EOM, EOM]
     assert canvas.tokens_NC[0].tolist() == [11, 12, 13, EOM, EOM, EOM]
-    copy.unmask(copy.masked_NC, torch.full((1, 6), 19), log_probs([[19] * 6]))
+    copy.unmask(copy.masked_NC, torch.tensor([19]), log_probs([19]))
     assert canvas.tokens_NC[0, 1] == 12
 
 
@@ -74,7 +73,7 @@ def test_nothing_is_remasked_where_nothing_is_to_blame() -> None:
 def test_a_row_is_a_canvas_of_its_own() -> None:
     canvas = Canvas.blank([1, 3], 4, CPU)
     row = canvas.row(1)
-    canvas.unmask(canvas.masked_NC, torch.full((2, 4), 11), log_probs([[11] * 4] * 2))
+    canvas.unmask(canvas.masked_NC, torch.full((4,), 11), log_probs([11] * 4))
     assert row.tokens_NC.tolist() == [[MASK, MASK, MASK, EOM]]
 
 
@@ -109,7 +108,7 @@ def test_a_guess_may_leave_places_masked() -> None:
 
 def test_judging_weighs_what_is_filled_and_writes_no_token() -> None:
     canvas = filled([11, 12])
-    canvas.judge(log_probs([[11, 15, 11, 11, 11, 11]]))
+    canvas.judge(canvas.filled_NC, log_probs([11, 15]))
     assert canvas.tokens_NC[0].tolist() == [11, 12, EOM, EOM, EOM, EOM]
     assert canvas.nats_NC[0].tolist() == pytest.approx(
         [math.log(0.5), math.log(0.5 / 19), 0, 0, 0, 0]

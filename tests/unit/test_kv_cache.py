@@ -61,7 +61,8 @@ def seen(prefix: Read, suffix: Read, before: int) -> Tensor:
     """What a blank canvas makes of two streams."""
     context = context_of(prefix, suffix, 1)
     canvas, before_BN = torch.full((1, 1, SLOTS), MASK), torch.tensor([[before]])
-    return MODEL.log_probs(MODEL.denoise(canvas, before_BN, context), context).exp()
+    hidden, every = MODEL.denoise(canvas, before_BN, context), torch.ones_like(canvas) > 0
+    return MODEL.log_probs(hidden, context, every).exp()
 
 
 def uncached(tokens: Text, direction: int) -> Read:

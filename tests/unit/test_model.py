@@ -31,7 +31,8 @@ def seen(model: Denoiser, canvas_NC: Tensor, prefix: list[int], suffix: list[int
     sight = Sight(torch.full(shape, len(prefix)), torch.full(shape, len(suffix)))
     before_BN = torch.full(shape, prefix[-1])
     context = whole(model, prefix, suffix, sight)
-    return model.log_probs(model.denoise(canvas_NC[None], before_BN, context), context)[0]
+    hidden, every = model.denoise(canvas_NC[None], before_BN, context), canvas_NC[None] >= 0
+    return model.log_probs(hidden, context, every).unflatten(0, canvas_NC.shape)
 
 
 def whole(model: Denoiser, prefix: list[int], suffix: list[int], sight: Sight) -> Context:
@@ -89,7 +90,7 @@ def test_what_lies_beyond_its_sight_does_not_change_what_a_canvas_predicts() -> 
         prefix, suffix = tokens(5, seed=1) + ending, tokens(4, seed=2) + ending
         context = whole(model, prefix, suffix, sight)
         hidden = model.denoise(canvas, torch.tensor([[7]]), context)
-        found.append(model.log_probs(hidden, context))
+        found.append(model.log_probs(hidden, context, canvas >= 0))
     assert found[1].allclose(found[0], atol=1e-5)
     assert found[2].allclose(found[0], atol=1e-5)
 
@@ -139,8 +140,9 @@ def test_training_and_serving_see_a_hole_alike() -> None:
             trained.copies.canvas_BNC[:, [index]],
             trained.copies.canvas_odds_BNC[:, [index]],
         )
-        expected = model.log_probs(served, context).gather(-1, content[None, [index], :, None])
-        assert nats.allclose(expected[..., 0], atol=1e-4), (start, end)
+        expected_PV = model.log_probs(served, context, row >= 0)
+        expected_P = expected_PV.gather(-1, content[index][:, None])[:, 0]
+        assert nats[0, 0].allclose(expected_P, atol=1e-4), (start, end)
 
 
 @torch.no_grad()

@@ -31,7 +31,7 @@ def test_only_what_is_in_sight_is_copied() -> None:
         model, [20, 21, 22, 23], [30, 31, 32], Sight(torch.tensor([[2]]), torch.tensor([[1]]))
     )
     hidden = model.denoise(torch.zeros(1, 1, SLOTS, dtype=torch.int64), torch.tensor([[21]]), seen)
-    chances = model.log_probs(hidden, seen).exp()[0, 0]
+    chances = model.log_probs(hidden, seen, torch.ones(1, 1, SLOTS) > 0).exp()
     assert chances[:, [20, 21, 30]].sum(-1).allclose(torch.ones(SLOTS), atol=1e-5)
     assert (chances[:, [20, 21, 30]] > 0).all()
 

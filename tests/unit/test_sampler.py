@@ -28,8 +28,9 @@ def fickle(seed: int, sharpness: float = 5.0) -> Look:
     """A denoiser that thinks something else at every look."""
     generator = torch.Generator().manual_seed(seed)
 
-    def look(tokens_NC: Tensor) -> Tensor:
-        return sharpness * torch.randn((*tokens_NC.shape, VOCABULARY), generator=generator)
+    def look(tokens_NC: Tensor, wanted_NC: Tensor) -> Tensor:
+        logits_NCV = torch.randn((*tokens_NC.shape, VOCABULARY), generator=generator)
+        return sharpness * logits_NCV[wanted_NC]
 
     return look
 
@@ -38,13 +39,13 @@ def scripted(*looks: list[list[float]]) -> Look:
     """At each look, per slot, how probable token 10 is; all other tokens share the rest but 11."""
     script = iter(looks)
 
-    def look(tokens_NC: Tensor) -> Tensor:
+    def look(tokens_NC: Tensor, wanted_NC: Tensor) -> Tensor:
         (chances,) = next(script)
         logits_CV = torch.full((SLOTS, VOCABULARY), -20.0)
         for slot, chance in enumerate(chances):
             logits_CV[slot, 10] = torch.tensor(chance).log()
             logits_CV[slot, 11] = torch.tensor(1 - chance).log()
-        return logits_CV.expand(len(tokens_NC), -1, -1)
+        return logits_CV.expand(len(tokens_NC), -1, -1)[wanted_NC]
 
     return look
 
@@ -108,10 +109,10 @@ def test_the_generator_yields_after_each_look() -> None:
 def test_a_caller_that_stops_pulling_stops_the_looks() -> None:
     looks = 0
 
-    def look(tokens_NC: Tensor) -> Tensor:
+    def look(tokens_NC: Tensor, wanted_NC: Tensor) -> Tensor:
         nonlocal looks
         looks += 1
-        return torch.zeros((*tokens_NC.shape, VOCABULARY))
+        return torch.zeros((*tokens_NC.shape, VOCABULARY))[wanted_NC]
 
     canvas = Canvas.blank([SLOTS], SLOTS, CPU)
     steps = denoise(look, canvas, Rule(), Limits(SPECIALS), noise())
@@ -179,18 +180,33 @@ def test_a_token_is_judged_by_who_does_not_see_it(lengths: list[int]) -> None:
         canvas.seed(row, list(range(10, 10 + length)))
     shown: list[list[list[int]]] = []
 
-    def look(tokens_NC: Tensor) -> Tensor:
+    def look(tokens_NC: Tensor, wanted_NC: Tensor) -> Tensor:
         """Sure of token 10 + slot where that is masked, of token 3 where it is seen."""
         shown.append(tokens_NC.tolist())
         honest_V = torch.arange(VOCABULARY) == torch.arange(10, 10 + SLOTS)[:, None]
         seen_V = torch.arange(VOCABULARY) == 3
-        return 20.0 * torch.where((tokens_NC == MASK)[..., None], honest_V, seen_V)
+        return 20.0 * torch.where((tokens_NC == MASK)[..., None], honest_V, seen_V)[wanted_NC]
 
     tokens_NC = canvas.tokens_NC.clone()
     judge(look, canvas, Limits(SPECIALS))
-    assert len(shown) == 1
+    assert len(shown) == (sum(lengths) > 0)
     assert torch.equal(canvas.tokens_NC, tokens_NC)
     assert (canvas.nats_NC > -1e-3).all()
+
+
+def test_only_what_may_change_is_asked_for() -> None:
+    canvas = Canvas.blank([3, 2, 2], 4, CPU)
+    canvas.seed(1, [10, 11])
+    canvas.seed(2, [10, MASK])
+    asked: list[list[list[bool]]] = []
+
+    def look(tokens_NC: Tensor, wanted_NC: Tensor) -> Tensor:
+        asked.append(wanted_NC.tolist())
+        return torch.zeros(*tokens_NC.shape, VOCABULARY)[wanted_NC].log_softmax(-1)
+
+    list(denoise(look, canvas, Rule(passes=1), Limits(SPECIALS), noise()))
+    on, off = True, False
+    assert asked == [[[on, on, on, off], [off] * 4, [off, on, off, off]]]
 
 
 def test_a_guess_is_left_as_it_is() -> None:
@@ -198,8 +214,8 @@ def test_a_guess_is_left_as_it_is() -> None:
     canvas.seed(1, [20, 21, 22])
     random = torch.Generator().manual_seed(0)
 
-    def look(tokens_NC: Tensor) -> Tensor:
-        return torch.randn(*tokens_NC.shape, 40, generator=random)
+    def look(tokens_NC: Tensor, wanted_NC: Tensor) -> Tensor:
+        return torch.randn(*tokens_NC.shape, 40, generator=random)[wanted_NC]
 
     rule = Rule(doubtful=0.9, remask_limit=9, passes=9)
     for _ in denoise(look, canvas, rule, Limits(torch.zeros(40, dtype=torch.bool)), random):

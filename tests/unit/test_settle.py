@@ -38,13 +38,13 @@ class Says:
         self.tokens, self.nearly = tokens_of(text), tokens_of(nearly)
         self.looks = 0
 
-    def __call__(self, tokens_NC: Tensor) -> Tensor:
+    def __call__(self, tokens_NC: Tensor, wanted_NC: Tensor) -> Tensor:
         self.looks += 1
         logits_CV = torch.zeros(SLOTS, tiny_tokenizer().size)
         for scale, tokens in ((10.0, self.nearly), (20.0, self.tokens)):
             for slot, token in enumerate(tokens[:SLOTS]):
                 logits_CV[slot, token] = scale
-        return logits_CV.expand(len(tokens_NC), -1, -1)
+        return logits_CV.expand(len(tokens_NC), -1, -1)[wanted_NC].log_softmax(-1)
 
 
 def fill(text: str, nearly: str = "", before: str = "", score_nats: float = -1.0) -> Fill:
