@@ -14,7 +14,7 @@ from engine import CheckpointError, EngineError, __version__
 from engine.threads import wait_passively
 from lsp_server.source import BadInput
 
-OF_THE_ENGINE = ("engine", "train", "eval", "tokenizer")
+OF_THE_ENGINE = ("engine", "corpus", "tokenizer", "train", "eval")
 """Commands with arguments of their own, which live with what they do."""
 
 
@@ -107,7 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("doctor", parents=[model], help="say what was found and what is missing")
     commands.add_parser("stats", help="print what was shown and accepted on this machine")
     commands.add_parser("engine", help="serve a model to this user's editors (they start it)")
-    commands.add_parser("train", help="train a model on folders of code")
+    commands.add_parser("corpus", help="make a corpus of many repositories")
+    commands.add_parser("train", help="train a model on folders of code, or on a corpus")
     commands.add_parser("eval", help="measure a model on held-out code")
     commands.add_parser("tokenizer", help="train a tokenizer")
     return parser

@@ -1,15 +1,19 @@
-"""What is typed after `sfumato tokenizer`, `sfumato train` and `sfumato eval`."""
+"""What is typed after `sfumato corpus`, `tokenizer`, `train` and `eval`."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from engine.rendezvous import DEFAULT_MODEL
-from engine.train import cli_eval, cli_train
+from engine.threads import usable_cores
+from engine.train import cli_corpus, cli_eval, cli_train
+from engine.train.mix import MIX
+
+_EXCLUDED = Path(__file__).parent / "corpus" / "excluded.txt"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one of the three commands. Raises EngineError, each in one sentence."""
+    """Run one of the commands. Raises EngineError, each in one sentence."""
     options = _parser().parse_args(arguments)
     options.run(options)
     return 0
@@ -18,14 +22,44 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sfumato")
     commands = parser.add_subparsers(dest="command", required=True)
-
+    corpus = commands.add_parser("corpus", help="make a corpus from a list of repositories")
+    steps = corpus.add_subparsers(dest="step", required=True)
+    _add_build(steps.add_parser("build", help="from a manifest to packed tokens"))
+    report = steps.add_parser("report", help="say what a corpus is made of")
+    report.set_defaults(run=cli_corpus.run_report)
+    report.add_argument("out", type=Path, metavar="DIR")
     tokenizer = commands.add_parser("tokenizer", help="learn a vocabulary from code")
     tokenizer.set_defaults(run=cli_train.run_tokenizer)
     tokenizer.add_argument("sources", type=Path, nargs="+", metavar="SOURCE")
     tokenizer.add_argument("--out", type=Path, required=True, metavar="FILE")
     tokenizer.add_argument("--vocabulary", type=int, default=8192, metavar="TOKENS")
+    _add_train(commands.add_parser("train", help="train a denoiser on code or on a corpus"))
+    _add_eval(commands.add_parser("eval", help="measure a model on code it has not seen"))
+    return parser
 
-    train = commands.add_parser("train", help="train a denoiser on folders or git repositories")
+
+def _add_build(build: argparse.ArgumentParser) -> None:
+    build.set_defaults(run=cli_corpus.run_build)
+    build.add_argument("manifest", type=Path, metavar="MANIFEST", help="JSON list of repositories")
+    build.add_argument("out", type=Path, metavar="OUT", help="the corpus's folder")
+    build.add_argument("--mirror", type=Path, metavar="DIR", help="git repositories at hand")
+    build.add_argument(
+        "--benchmarks", type=Path, nargs="+", default=[], metavar="JSONL", help="problems to avoid"
+    )
+    build.add_argument(
+        "--exclude", type=Path, default=_EXCLUDED, metavar="FILE", help="repositories to leave out"
+    )
+    build.add_argument(
+        "--mix", type=_mix, default=MIX, metavar="LANGUAGE=WEIGHT,...", help="when drawn from"
+    )
+    build.add_argument("--tests", type=_share, default=0.2, help="most of a language (default 0.2)")
+    build.add_argument("--tokenizer", type=Path, metavar="FILE", help="instead of learning one")
+    build.add_argument("--vocabulary", type=_count, default=8192, metavar="TOKENS")
+    build.add_argument("--jobs", type=_count, default=usable_cores(), help="processes at once")
+    build.add_argument("--seed", type=int, default=0)
+
+
+def _add_train(train: argparse.ArgumentParser) -> None:
     train.set_defaults(run=cli_train.run)
     train.add_argument("sources", type=Path, nargs="*", metavar="SOURCE")
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
@@ -39,7 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--tokens", type=_multiple_of_64, default=512, help="tokens per chunk")
     train.add_argument("--seed", type=int, default=0)
 
-    evaluation = commands.add_parser("eval", help="measure a model on code it has not seen")
+
+def _add_eval(evaluation: argparse.ArgumentParser) -> None:
     evaluation.set_defaults(run=cli_eval.run)
     evaluation.add_argument("sources", type=Path, nargs="+", metavar="SOURCE")
     evaluation.add_argument("--model", type=Path, default=DEFAULT_MODEL, metavar="DIR")
@@ -50,7 +85,22 @@ def _parser() -> argparse.ArgumentParser:
     evaluation.add_argument(
         "--pace", type=Path, metavar="PNG", help="also measure the cost of fewer passes; draw it"
     )
-    return parser
+
+
+def _mix(words: str) -> dict[str, float]:
+    parts = [word.partition("=") for word in words.split(",")]
+    weights = {language: _above_zero(weight) for language, _, weight in parts}
+    if unknown := weights.keys() - MIX.keys():
+        raise argparse.ArgumentTypeError(
+            f"{', '.join(sorted(unknown))} is none of {', '.join(MIX)}"
+        )
+    return weights
+
+
+def _share(word: str) -> float:
+    if not 0 <= (number := float(word)) < 1:
+        raise argparse.ArgumentTypeError(f"{word} is no share: give 0 up to, not including, 1")
+    return number
 
 
 def _above_zero(word: str) -> float:

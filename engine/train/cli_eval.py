@@ -20,7 +20,8 @@ from engine.train.curve import draw_pace
 from engine.train.data import BatchShape
 from engine.train.evaluate import PACES, Score, evaluate, paced
 from engine.train.items import KINDS, draw_items
-from engine.train.loop import MIX, validation_loss
+from engine.train.loop import validation_loss
+from engine.train.mix import MIX
 from engine.train.pack import pack_files
 
 

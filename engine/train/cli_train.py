@@ -1,10 +1,8 @@
 """`sfumato train` and `sfumato tokenizer`: from folders of code to a checkpoint."""
 
 import argparse
-import random
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -17,16 +15,14 @@ from engine.tokenizer import Tokenizer
 from engine.train.corpus import SourceFile, source_files
 from engine.train.curve import draw_curve
 from engine.train.data import BatchShape
-from engine.train.loop import MIX, Report, Run, RunSettings
+from engine.train.loop import Report, Run, RunSettings
+from engine.train.mix import MIX, SAMPLE_SIZE, sample
 from engine.train.pack import pack, read_packed, refer
-
-_SAMPLE_CHARACTERS = 60_000_000
-"""Text a tokenizer is trained on; more changes little and takes memory."""
 
 
 def run_tokenizer(options: argparse.Namespace) -> None:
     """Learn a vocabulary and write it."""
-    Tokenizer.train(_sample(read_sources(options.sources)), options.vocabulary).save(options.out)
+    _learn_vocabulary(read_sources(options.sources), options.vocabulary, options.out)
     print(f"{options.out}: {options.vocabulary} tokens")
 
 
@@ -80,7 +76,7 @@ def _prepare(options: argparse.Namespace) -> None:
         return
     files = read_sources(options.sources)
     if not (folder / "tokenizer.json").exists():
-        Tokenizer.train(_sample(files), options.vocabulary).save(folder / "tokenizer.json")
+        _learn_vocabulary(files, options.vocabulary, folder / "tokenizer.json")
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
     pack(files, tokenizer, folder / "packed", held_out=0.005, seed=options.seed)
 
@@ -96,13 +92,9 @@ def read_sources(sources: list[Path]) -> list[SourceFile]:
     return files
 
 
-def _sample(files: list[SourceFile]) -> Iterator[str]:
-    """Texts up to the sample's size, the mix of a training run among the languages."""
-    left = {name: share * _SAMPLE_CHARACTERS for name, share in MIX.items()}
-    for file in random.Random(0).sample(files, len(files)):
-        if left.get(file.language, 0) > 0:
-            left[file.language] -= len(file.text)
-            yield file.text
+def _learn_vocabulary(files: list[SourceFile], size: int, path: Path) -> None:
+    texts = (file.text for file in sample(files, MIX, SAMPLE_SIZE))
+    Tokenizer.train(texts, size).save(path)
 
 
 def _run_with_progress(run: Run) -> None:

@@ -25,22 +25,13 @@ from engine.model import Denoiser, DenoiserConfig
 from engine.tokenizer import Tokenizer
 from engine.train.data import Batch, BatchShape, batches
 from engine.train.loss import Losses, batch_losses, trunk
+from engine.train.mix import MIX
 from engine.train.optim import Optimizers, rate
 from engine.train.pack import Row, load_packed
 
 _LATE = 0.8
 """Progress from which visible canvas tokens are also made wrong."""
 _EDIT_RATE = 0.15
-MIX = {
-    "python": 0.4,
-    "javascript": 0.08,
-    "typescript": 0.12,
-    "go": 0.1,
-    "rust": 0.1,
-    "java": 0.1,
-    "c": 0.05,
-    "cpp": 0.05,
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,42 +1,15 @@
 """Which files of a folder or a repository are learned from."""
 
-import os
-import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from engine.errors import CorpusError
 from engine.train.corpus import SourceFile, source_files
+from tests.support.repositories import commit_all, git, write
 from tests.support.tiny_model import source_code
 
 CODE = source_code(4, seed=1)
-
-
-def write(folder: Path, files: Mapping[str, str | bytes]) -> Path:
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        data = content if isinstance(content, bytes) else content.encode()
-        (folder / name).write_bytes(data)
-    return folder
-
-
-def git(folder: Path, *arguments: str) -> None:
-    """Run git with no settings of whoever runs the tests."""
-    nobody = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
-    subprocess.run(
-        ["git", "-C", str(folder), *nobody, *arguments],
-        check=True,
-        capture_output=True,
-        env=os.environ | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull},
-    )
-
-
-def commit_all(folder: Path) -> None:
-    git(folder, "init", "-q")
-    git(folder, "add", "-A")
-    git(folder, "commit", "-qm", "all")
 
 
 def paths(*sources: Path) -> list[str]:
