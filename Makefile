@@ -32,5 +32,5 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV); this takes a few minutes."
 	@test -n "$(PYTHON)" || { echo "No Python was found; install Python 3.11 or newer." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing; on Debian: apt install python3-venv" >&2; exit 1; }
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]'
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[languages,train,dev]'
 	@touch $@

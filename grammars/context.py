@@ -166,7 +166,7 @@ def faults_in(language: Language, text: bytes) -> list[Fault]:
 def _faults(language: Language, root: Node, source: bytes, start: int, end: int) -> list[Fault]:
     """Faults of the tree; if there are none, those of the first lint that has any there."""
     found = tree_faults(root)
-    for lint in language.lints:
+    for lint in language.checks:
         if found:
             break
         found = list(lint(root, source, start, end))

@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from grammars.context import Context, Repair, repairs
+from grammars.injections import embedded_around
 from grammars.languages import Language
 from grammars.syntax import Fault
 from grammars.window import is_balanced, window_around
@@ -35,7 +36,13 @@ class Gate:
         first, last = window_around(text, start, end)
         self._judge = _Judge(language, text[first:last], start - first, end - first)
         self._file = (language, text, start, end)
-        self._cut = len(text) <= WHOLE_FILE_BYTES and (first, last) != (0, len(text))
+        short = len(text) <= WHOLE_FILE_BYTES
+        self._cut = short and (first, last) != (0, len(text))
+        within = embedded_around(language, text, start, end) if short else None
+        self._inner: Gate | None = None
+        if within:
+            inner, first, last = within
+            self._inner = Gate(inner, text[first:last], start - first, end - first)
 
     def faults(self, fill: bytes) -> tuple[Fault, ...]:
         """The faults that `fill` adds; () means sound.
@@ -49,14 +56,15 @@ class Gate:
             found = self._judge.faults(fill)
         elif found and self._cut and not is_balanced(fill):
             found = self._whole.faults(fill)  # what it opens or closes may lie outside the window
-        return found
+        return found or (self._inner.faults(fill) if self._inner else ())
 
     def confirm(self, fill: bytes) -> bool:
         """Is `fill` sound in the whole file? Where window and file disagree, the file is right.
 
         Texts over WHOLE_FILE_BYTES are judged in their window.
         """
-        return not (self._whole if self._cut else self._judge).faults(fill)
+        sound = not (self._whole if self._cut else self._judge).faults(fill)
+        return sound and (self._inner is None or self._inner.confirm(fill))
 
     @property
     def strict(self) -> bool:

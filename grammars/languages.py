@@ -4,7 +4,7 @@ import importlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path, PurePath
 
 from tree_sitter import Language as Grammar
@@ -52,10 +52,19 @@ class Language:
         """Captures, as `bracket`, those tokens of the grammar that are one."""
         return _bracket_query(self.grammar)
 
+    @property
+    def checks(self) -> tuple[Lint, ...]:
+        """The lints, and the query `faults` if there is one."""
+        query = self.query("faults")
+        return (*self.lints, partial(lints.queried, query)) if query else self.lints
+
     def query(self, name: str) -> Query | None:
         """The query `name` of this language; None if it has none."""
         return _load_query(self.grammar, self.queries or (self.id,), name)
 
+
+# For languages whose statements end with the line.
+_ENDLESS = (b"x%", b"%", b"x%,", b"= x%", b'"%', b"'%")
 
 LANGUAGES = (
     Language(
@@ -85,6 +94,52 @@ LANGUAGES = (
     Language(
         "cpp", "C++", ("cpp",), (".cc", ".cpp", ".cxx", ".hh", ".hpp"), "tree_sitter_cpp",
         queries=("c", "cpp"),
+    ),
+    Language(
+        "json", "JSON", ("json", "jsonc"), (".json", ".jsonc"), "tree_sitter_json",
+        stubs=(b"", b'"x": {'), fills=(b"%", b"1%", b"1%,", b'"x": 1%', b'"%', b'"x": 1%,'),
+    ),
+    Language(
+        "html", "HTML", ("html",), (".html", ".htm"), "tree_sitter_html",
+        comment="", stubs=(b"",), fills=(b"%", b"x%", b">%", b'"%', b'">%', b"x>%"),
+    ),
+    Language(
+        "css", "CSS", ("css",), (".css",), "tree_sitter_css",
+        comment="", stubs=(b"", b"a {"), fills=(b"%", b"x%", b"%;", b": x%;", b"x: x%;", b'"%;'),
+    ),
+    Language(
+        "bash", "Bash", ("shellscript", "bash", "sh"), (".sh", ".bash"), "tree_sitter_bash",
+        comment="#", stubs=(b"", b"if x; then", b"x() {"),
+        fills=(b"x%", b"%", b"x%;", b'"%', b"'%"),
+    ),
+    Language("csharp", "C#", ("csharp", "cs"), (".cs",), "tree_sitter_c_sharp"),
+    Language(
+        "ruby", "Ruby", ("ruby",), (".rb", ".rake", ".gemspec"), "tree_sitter_ruby",
+        comment="#", stubs=(b"", b"if x"), fills=_ENDLESS,
+    ),
+    Language("php", "PHP", ("php",), (".php",), "tree_sitter_php", entry="language_php"),
+    Language(
+        "yaml", "YAML", ("yaml",), (".yaml", ".yml"), "tree_sitter_yaml",
+        comment="#", stubs=(b"", b"x:", b"- x"),
+        fills=(b"x%", b"%", b"x: x%", b": x%", b'"%', b"'%"),
+    ),
+    Language(
+        "toml", "TOML", ("toml",), (".toml",), "tree_sitter_toml",
+        comment="#", stubs=(b"",), fills=(b"1%", b"%", b"x = 1%", b"= 1%", b"1%,", b'"%', b"'%"),
+    ),
+    Language(
+        "lua", "Lua", ("lua",), (".lua",), "tree_sitter_lua",
+        comment="--", stubs=(b"", b"if x then"), fills=_ENDLESS,
+    ),
+    Language(
+        "sql", "SQL", ("sql",), (".sql",), "tree_sitter_sql",
+        comment="--", stubs=(b"",), fills=_ENDLESS,
+    ),
+    Language(
+        "kotlin", "Kotlin", ("kotlin",), (".kt", ".kts"), "tree_sitter_kotlin", fills=_ENDLESS,
+    ),
+    Language(
+        "swift", "Swift", ("swift",), (".swift",), "tree_sitter_swift", fills=_ENDLESS,
     ),
 )  # fmt: skip
 

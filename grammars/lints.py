@@ -10,12 +10,29 @@ import warnings
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from tree_sitter import Node
+from tree_sitter import Node, Query, QueryCursor
 
 from grammars.syntax import Fault, nodes_touching
 
 Lint = Callable[[Node, bytes, int, int], Iterator[Fault]]
 """(root, source, start, end) -> faults, in any order."""
+
+
+_BEHIND = 2000
+"""Bytes behind the fill that a query looks through."""
+
+
+def queried(query: Query, root: Node, _source: bytes, start: int, end: int) -> Iterator[Fault]:
+    """What a query captures; the capture's name says what is wrong. For use with `partial`.
+
+    Looked through is also what follows, as a keyword too many shows where its like stands next.
+    """
+    cursor = QueryCursor(query)
+    cursor.set_byte_range(max(start - 1, 0), end + _BEHIND)
+    for name, nodes in cursor.captures(root).items():
+        for node in nodes:
+            if not name.startswith("_") and node.end_byte >= start:
+                yield Fault(node.start_byte, node.end_byte, name.replace(".", " "))
 
 
 def python_indentation(root: Node, source: bytes, start: int, end: int) -> Iterator[Fault]:

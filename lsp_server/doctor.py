@@ -21,6 +21,8 @@ PACKAGES = ("torch", "safetensors", "tokenizers", "tree-sitter", "pygls", "lspro
 
 LANGUAGE_IDS = (
     "python", "javascript", "typescript", "typescriptreact", "go", "rust", "java", "c", "cpp",
+    "csharp", "ruby", "php", "shellscript", "html", "css", "json", "yaml", "toml", "lua", "sql",
+    "kotlin", "swift",
 )  # fmt: skip
 
 
@@ -104,7 +106,7 @@ def _grammars() -> Finding:
     found = ", ".join(language.name for language in names.values() if language)
     absent = ", ".join(name for name, language in names.items() if language is None)
     if absent:
-        advice = f"fills for {absent} are not checked: install the tree-sitter wheels for them"
+        advice = f"fills for {absent} are not checked: pip install 'sfumato[languages]'"
         return Finding("grammars", "reduced", found or "none", advice)
     return Finding("grammars", "ok", found)
 

@@ -20,7 +20,8 @@ def test_faults(language_id: str, case: Case) -> None:
 def check_faults(language_id: str, case: Case) -> None:
     """Fill the hole of `before`, at `$0` or between two of them, and compare the faults."""
     language = language_for(language_id)
-    assert language, f"the suite {language_id} needs the grammar installed"
+    if language is None:
+        pytest.skip(f"the grammar for {language_id} is not installed")
     head, *hole, tail = case.blocks["before"].encode().split(b"$0")
     fill = case.blocks["fill"].removesuffix("\n").encode()
     end = len(head) + sum(map(len, hole))

@@ -14,7 +14,8 @@ CASES = [(suite.stem, case) for suite in SUITES for case in cases(suite)]
 @pytest.mark.parametrize(("language_id", "case"), CASES, ids=[f"{s}: {c.name}" for s, c in CASES])
 def test_holes(language_id: str, case: Case) -> None:
     language = language_for(language_id)
-    assert language, f"the suite {language_id} needs the grammar installed"
+    if language is None:
+        pytest.skip(f"the grammar for {language_id} is not installed")
     marked = case.blocks["cursor"] if "cursor" in case.blocks else case.blocks["later"]
     head, *rest = marked.encode().removesuffix(b"\n").split(b"$0")
     text = b"".join([head, *rest])
