@@ -3,19 +3,21 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import cattrs
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol
 
 from engine import __version__
 from engine.types import Draft, Suggestion
 from lsp_server import notebooks, statistics
+from lsp_server.actions.history import EditHistory
 from lsp_server.configuration import Configuration
 from lsp_server.connection import BACK_OFF_S, Connect, Connection, Status
 from lsp_server.context import Site
@@ -33,17 +35,39 @@ PREVIEW = "sfumato/preview"
 """Every draft, to those who asked for them."""
 
 
+INLINE_EDITS = ("textDocument/copilotInlineEdit", "textDocument/inlineEdit")
+"""Requests for the next edit, as clients send them today; there is no standard yet."""
+
+
+@dataclass(frozen=True)
+class InlineEditRequest:
+    """A request for the next edit, as far as we read it."""
+
+    id: int | str
+    params: types.TextDocumentPositionParams
+    method: str
+    jsonrpc: str = "2.0"
+
+
 class Protocol(LanguageServerProtocol):
     """pygls' protocol, which leaves a request that it cannot read without a reply."""
 
     def structure_message(self, data: dict[str, Any]) -> object:
         """Read a message; answer it here if it is a request with parameters of a wrong shape."""
         try:
+            if data.get("method") in INLINE_EDITS and "id" in data:
+                return self._inline_edit(data)
             return super().structure_message(data)
         except JsonRpcException as error:
             if "id" in data and "method" in data:
                 self._send_response(data["id"], error=error.to_response_error())
             raise
+
+    def _inline_edit(self, data: dict[str, Any]) -> InlineEditRequest:
+        try:
+            return self._converter.structure(data, InlineEditRequest)
+        except (cattrs.BaseValidationError, TypeError, ValueError) as error:
+            raise JsonRpcInvalidParams.of(error) from error
 
 
 class SfumatoServer(LanguageServer):
@@ -62,6 +86,7 @@ class SfumatoServer(LanguageServer):
             "sfumato", __version__, protocol_cls=Protocol, notebook_document_sync=notebooks.SYNC
         )
         self.session = Session()
+        self.history = EditHistory()
         self.notebooks = notebooks.Notebooks()
         self.configuration = Configuration()
         self.client_name = ""

@@ -32,11 +32,16 @@ def initialized(server: SfumatoServer, _: types.InitializedParams) -> None:
 def did_open(server: SfumatoServer, params: types.DidOpenTextDocumentParams) -> None:
     """Take over a document."""
     server.session.open(params.text_document)
+    server.history.forget(params.text_document.uri)
 
 
 def did_change(server: SfumatoServer, params: types.DidChangeTextDocumentParams) -> None:
     """Follow the editor's edits."""
+    before = server.session.snapshot(params.text_document.uri)
     server.session.change(params.text_document, params.content_changes)
+    after = server.session.snapshot(params.text_document.uri)
+    if before is not None and after is not None:
+        server.history.observe(before, after, params.content_changes)
 
 
 def did_close(server: SfumatoServer, params: types.DidCloseTextDocumentParams) -> None:
@@ -100,6 +105,7 @@ def shutdown(server: SfumatoServer, _: None) -> None:
 
 def _close(server: SfumatoServer, document: types.TextDocumentIdentifier) -> None:
     server.session.close(document.uri)
+    server.history.forget(document.uri)
     server.suggester.close(document.uri)
 
 

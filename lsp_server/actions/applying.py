@@ -17,44 +17,40 @@ ANNOTATION = "sfumato"
 Report = Callable[[str, int], None]
 
 
-def workspace_edit(server: SfumatoServer, plan: Plan) -> types.WorkspaceEdit:
-    """The plan as an edit of the document as it is now. Raises Declined if it no longer fits."""
+def text_edits(server: SfumatoServer, plan: Plan) -> list[types.TextEdit]:
+    """The plan as edits of the document as it is now. Raises Declined if it no longer fits."""
     snapshot = server.session.snapshot(plan.page.snapshot.uri)
     page = Page.of(snapshot) if snapshot else None
     changes = page and rebased(plan.changes, plan.page.text, page.text)
     if page is None or changes is None:
         raise Declined("The text has changed there meanwhile; try again.")
-    edits = [
+    lines, encoding = page.snapshot.lines, server.session.encoding
+    return [
         types.TextEdit(
-            render.span(
-                page.snapshot.lines,
-                page.place(change.start),
-                page.place(change.end),
-                server.session.encoding,
-            ),
+            render.span(lines, page.place(change.start), page.place(change.end), encoding),
             change.text.replace(b"\n", page.newline).decode(),
         )
         for change in changes
     ]
-    return _of_edits(server, page, plan.label, edits)
 
 
-def _of_edits(
-    server: SfumatoServer, page: Page, label: str, edits: list[types.TextEdit]
-) -> types.WorkspaceEdit:
-    """In the richest form that the client takes: annotated, of a version, or plain."""
-    uri = page.snapshot.uri
+def workspace_edit(server: SfumatoServer, plan: Plan) -> types.WorkspaceEdit:
+    """Those edits in the richest form that the client takes: annotated, of a version, or plain."""
+    edits, uri = text_edits(server, plan), plan.page.snapshot.uri
+    snapshot = server.session.snapshot(uri)
     workspace = server.client_capabilities.workspace
     can = workspace and workspace.workspace_edit
     if can is None or not can.document_changes:
         return types.WorkspaceEdit(changes={uri: edits})
-    document = types.OptionalVersionedTextDocumentIdentifier(uri, page.snapshot.version)
+    version = snapshot.version if snapshot else None
+    document = types.OptionalVersionedTextDocumentIdentifier(uri, version)
     if can.change_annotation_support is None:
         return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(document, edits)])
     annotated = [types.AnnotatedTextEdit(ANNOTATION, each.range, each.new_text) for each in edits]
+    annotation = types.ChangeAnnotation(plan.label, needs_confirmation=False)
     return types.WorkspaceEdit(
         document_changes=[types.TextDocumentEdit(document, annotated)],
-        change_annotations={ANNOTATION: types.ChangeAnnotation(label, needs_confirmation=False)},
+        change_annotations={ANNOTATION: annotation},
     )
 
 

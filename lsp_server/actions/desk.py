@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from engine.types import InfillRequest, Span, Suggestion, Survey, SurveyRequest
+from lsp_server.actions.history import Edit
 from lsp_server.actions.page import Change, Declined, Page, changed
 from lsp_server.connection import Connection
 from lsp_server.context import MAX_BYTES_AFTER, MAX_BYTES_BEFORE
@@ -37,6 +38,8 @@ class Desk:
     region    what is selected, or the cursor
     strength  of a rewrite
     marker    text that is a hole
+    last      what the user did last to the document; None for nothing
+    earlier   what the user did to it before that
     report    tells how far it has come: a few words, and a percentage
     """
 
@@ -45,6 +48,8 @@ class Desk:
     strength: Strength
     marker: bytes
     connection: Connection
+    last: Edit | None
+    earlier: tuple[Edit, ...]
     report: Callable[[str, int], None]
 
     async def survey(self, request: SurveyRequest) -> Survey:

@@ -6,7 +6,7 @@ client cannot resolve one.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, cast, get_args
 
@@ -14,11 +14,11 @@ import cattrs
 from lsprotocol import converters, types
 
 from engine.types import Span, Survey, SurveyRequest
-from lsp_server.actions import holes, mending, menu, rewriting
-from lsp_server.actions.applying import apply, with_progress, workspace_edit
+from lsp_server.actions import holes, mending, menu, next_edit, rewriting
+from lsp_server.actions.applying import apply, text_edits, with_progress, workspace_edit
 from lsp_server.actions.desk import Desk, Plan, Strength
 from lsp_server.actions.page import Declined, Page
-from lsp_server.language_server import SfumatoServer
+from lsp_server.language_server import INLINE_EDITS, SfumatoServer
 from lsp_server.positions import place_at
 
 logger = logging.getLogger(__name__)
@@ -26,13 +26,16 @@ logger = logging.getLogger(__name__)
 MENU_MS = 150
 """A menu waits so long for the grammar, then shows what needs none."""
 
-ACTIONS: dict[str, tuple[str, Callable[[Desk], Awaitable[Plan]]]] = {
+ACTIONS: dict[str, tuple[str, Callable[[Desk], Coroutine[Any, Any, Plan]]]] = {
     "sfumato.fillHole": ("Filling the hole", holes.fill_hole),
     "sfumato.fillAllHoles": ("Filling all holes", holes.fill_all),
     "sfumato.repair": ("Repairing syntax", mending.repair),
     "sfumato.rewrite": ("Rewriting", rewriting.rewrite),
     "sfumato.completeArguments": ("Completing arguments", rewriting.complete_arguments),
     "sfumato.writeDocstring": ("Writing the docstring", rewriting.write_docstring),
+    "sfumato.continuePattern": ("Continuing the pattern", next_edit.continue_pattern),
+    "sfumato.repeatEdit": ("Repeating the edit", next_edit.repeat_edit),
+    "sfumato.nextEdit": ("Looking for the next edit", next_edit.next_edit),
 }
 """By command: what the user reads while it works, and what does the work."""
 
@@ -44,8 +47,34 @@ def offer(server: SfumatoServer) -> None:
     options = types.CodeActionOptions(code_action_kinds=list(menu.KINDS), resolve_provider=True)
     server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)(code_action)
     server.feature(types.CODE_ACTION_RESOLVE)(resolve)
+    for method in INLINE_EDITS:
+        server.feature(method)(inline_edit)
     for command in ACTIONS:
         server.command(command)(_handler(command))
+
+
+async def inline_edit(
+    server: SfumatoServer, params: types.TextDocumentPositionParams
+) -> dict[str, list[dict[str, Any]]]:
+    """The next edit, to be shown where it would be made; none is no error."""
+    try:
+        arguments = [params.text_document.uri, _converter.unstructure(params.position)]
+        plan = await _plan(server, "sfumato.nextEdit", arguments)
+        edits = text_edits(server, plan)
+    except Declined:
+        return {"edits": []}
+    snapshot = server.session.snapshot(params.text_document.uri)
+    document = {"uri": params.text_document.uri, "version": snapshot and snapshot.version}
+    return {
+        "edits": [
+            {
+                "text": edit.new_text,
+                "range": _converter.unstructure(edit.range),
+                "textDocument": document,
+            }
+            for edit in edits
+        ]
+    }
 
 
 def _handler(command: str) -> Callable[..., Awaitable[str | None]]:
@@ -68,11 +97,15 @@ async def code_action(
         return []
     page = Page.of(snapshot)
     region = _region(server, page, params.range)
+    edit, earlier = server.history.last(snapshot), server.history.earlier(snapshot.uri)
     survey = await _survey(server, page, region, params.context)
+    found = [*menu.entries(page, region, survey)]
+    if edit is not None:
+        found += menu.after_edit(page, region, edit, earlier)
     only = params.context.only
     return [
         _code_action(server, snapshot.uri, params.range, entry)
-        for entry in menu.entries(page, region, survey)
+        for entry in found
         if only is None or any(_is_kind(entry.kind, wanted) for wanted in only)
     ]
 
@@ -99,13 +132,17 @@ async def _plan(server: SfumatoServer, command: str, arguments: Sequence[object]
     if not _allowed(server, uri, snapshot.language):
         raise Declined("Sfumato is turned off for this file.")
     page = Page.of(snapshot)
-    region = _region(server, page, where) if where else Span(0, 0)
-    marker = server.configuration.of(uri).hole_marker.encode()
-
-    async def plan(report: Callable[[str, int], None]) -> Plan:
-        return await work(Desk(page, region, strength, marker, server.connection, report))
-
-    return await with_progress(server, title, plan)
+    desk = Desk(
+        page,
+        _region(server, page, where) if where else Span(0, 0),
+        strength,
+        server.configuration.of(uri).hole_marker.encode(),
+        server.connection,
+        server.history.last(snapshot),
+        server.history.earlier(uri),
+        report=lambda _message, _percentage: None,
+    )
+    return await with_progress(server, title, lambda report: work(replace(desk, report=report)))
 
 
 def _read(

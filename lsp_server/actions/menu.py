@@ -5,11 +5,13 @@ the menu, or where the lines at the cursor look as if there were something to do
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from engine.types import Hole, Span, Survey
 from lsp_server.actions.desk import Strength
+from lsp_server.actions.history import Edit
+from lsp_server.actions.next_edit import can_continue, places
 from lsp_server.actions.page import Page
 
 FILL_ALL = "source.fillAll.sfumato"
@@ -43,6 +45,19 @@ def looks_unfinished(page: Page, region: Span, marker: bytes) -> bool:
     end = page.text.find(b"\n", lines.end + 1)  # the brace of an empty body may stand below
     text = page.text[lines.start : len(page.text) if end < 0 else end]
     return _LEFT_FOR_LATER.search(text) is not None or bool(marker and marker in text)
+
+
+def after_edit(page: Page, region: Span, edit: Edit, earlier: Sequence[Edit]) -> Iterator[Entry]:
+    """How the last edit may be carried on, while the cursor is where it was made."""
+    rows = range(edit.first, edit.last + 1)
+    if page.place(region.start).line not in rows:
+        return
+    if can_continue(page, edit):
+        yield Entry("Continue this pattern", REWRITE, "sfumato.continuePattern")
+    count = len(places(page, edit, earlier))
+    if count:
+        where = "in one other place" if count == 1 else f"in {count} other places"
+        yield Entry(f"Repeat the last edit {where}", REWRITE, "sfumato.repeatEdit")
 
 
 def entries(page: Page, region: Span, survey: Survey) -> Iterator[Entry]:

@@ -58,6 +58,11 @@ class Page:
             place.column, len(content(self.snapshot.lines[place.line]))
         )
 
+    def line(self, row: int) -> Span:
+        """A line without its end."""
+        start = self.starts[row]
+        return Span(start, start + len(content(self.snapshot.lines[row])))
+
     def lines_of(self, span: Span) -> Span:
         """The whole lines that a span touches, without the last line end."""
         end = self.text.find(b"\n", span.end)

@@ -22,6 +22,7 @@ FILLS = {
     "total = ": "sum(values)",
     "f(a, b": "c=3",
     "g(a, b": "c=(3",
+    "area(1": "height",
 }
 """What the engine puts behind each of these."""
 
@@ -218,3 +219,44 @@ def test_only_the_kinds_that_are_wanted_are_offered(editor: FakeEditor) -> None:
     for kind, expected in kinds.items():
         assert titles(editor.menu(9, 9, only=[kind])) == expected
     assert editor.menu(9, 9, only=["refactor.extract"]) == []
+
+
+def test_a_rename_is_carried_on_place_by_place_as_clients_ask_today(editor: FakeEditor) -> None:
+    editor.open("def f(count):\n    print(count)\n    return count\n")
+    editor.edit(6, 11, "total")
+    for method in ("textDocument/copilotInlineEdit", "textDocument/inlineEdit"):
+        where = {"uri": editor.uri, "version": 2}
+        params = {"textDocument": where, "position": editor.position(editor.cursor)}
+        (edit,) = editor.reply(editor.request(method, params))["edits"]
+        assert (edit["text"], edit["textDocument"]["uri"]) == ("total", editor.uri)
+        editor.replace(edit)
+    assert editor.buffer == "def f(total):\n    print(total)\n    return total\n"
+    params = {"textDocument": {"uri": editor.uri}, "position": editor.position(0)}
+    done = editor.reply(editor.request("textDocument/copilotInlineEdit", params))
+    assert done == {"edits": []}
+
+
+def test_an_added_parameter_gets_an_argument_from_the_engine(editor: FakeEditor) -> None:
+    editor.open("def area(width):\n    return width\n\n\nprint(area(1))\n")
+    editor.edit(14, 14, ", height")
+    action = titled(editor.menu(14, 14), "Repeat the last edit in one other place")
+    editor.choose(action)
+    assert editor.buffer.endswith("print(area(1, height))\n")
+
+
+def test_a_pattern_is_continued_while_the_lines_are_alike(editor: FakeEditor) -> None:
+    editor.open("a = 1\nb = 2\n\nc = 3\n")
+    editor.edit(0, 0, "self.")
+    editor.choose(titled(editor.menu(0, 0), "Continue this pattern"))
+    assert editor.buffer == "self.a = 1\nself.b = 2\n\nc = 3\n"
+
+
+def test_without_an_edit_there_is_no_next_one(editor: FakeEditor) -> None:
+    editor.open("a = 1\n", uri="file:///ws/fresh.py")
+    answer = editor.command("sfumato.nextEdit", editor.uri, editor.position(0))
+    assert answer == "There is no last edit to carry on."
+
+
+def test_a_request_for_the_next_edit_that_cannot_be_read_is_refused(editor: FakeEditor) -> None:
+    number = editor.request("textDocument/copilotInlineEdit", {"position": "here"})
+    assert editor.refusal(number)["code"] == -32602

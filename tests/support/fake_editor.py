@@ -144,6 +144,11 @@ class FakeEditor:
             },
         )
 
+    def replace(self, edit: Message) -> None:
+        """Make an edit that the server proposed for some range."""
+        start, end = (self._index(edit["range"][side]) for side in ("start", "end"))
+        self.edit(start, end, edit["text"])
+
     def ask(self, invoked: bool = False) -> int:
         """Ask for a suggestion at the cursor; returns the request's number."""
         return self.request(
