@@ -25,8 +25,8 @@ lint: $(READY) ## check style and types
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/pyright --pythonpath $(VENV)/bin/python
 
-bench: $(READY) ## measure warm completions through the language server
-	$(VENV)/bin/python -m tests.bench.latency
+bench: $(READY) ## measure speed on this machine, beside what else there is
+	$(VENV)/bin/sfumato bench
 
 $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV); this takes a few minutes."

@@ -14,7 +14,7 @@ from engine import CheckpointError, EngineError, __version__
 from engine.threads import wait_passively
 from lsp_server.source import BadInput
 
-OF_THE_ENGINE = ("engine", "corpus", "tokenizer", "train", "eval")
+OF_THE_ENGINE = ("engine", "corpus", "tokenizer", "train", "eval", "bench")
 """Commands with arguments of their own, which live with what they do."""
 
 
@@ -47,6 +47,10 @@ def _run_engine_command(command: str, arguments: Sequence[str]) -> int:
         from engine.__main__ import main as serve
 
         return serve(arguments)
+    if command == "bench":
+        from bench.cli import main as bench
+
+        return bench(arguments)
     from engine.train.cli import main as train
 
     return train([command, *arguments])
@@ -111,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("train", help="train a model on folders of code, or on a corpus")
     commands.add_parser("eval", help="measure a model on held-out code")
     commands.add_parser("tokenizer", help="train a tokenizer")
+    commands.add_parser("bench", help="measure speed on this machine, beside what else there is")
     return parser
 
 

@@ -1,0 +1,65 @@
+"""`sfumato bench`: everything in one run, side by side, on this machine."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.holes import measure_holes
+from bench.keyboard import measure_keyboard, own_source
+from bench.machine import measure_machine
+from bench.passes import measure_passes, measure_prefill
+from bench.report import Report, draw_report, print_report
+from engine.checkpoint import load
+from engine.device import place
+from engine.infill import Engine
+from engine.rendezvous import DEFAULT_MODEL
+from engine.schedule import Rule
+from engine.threads import SERVING_THREADS
+
+_WIDTH = 110
+"""Columns, whatever the terminal has: a table that is cut is worth nothing."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure and print. Raises EngineError, in one sentence, for a model that cannot be used."""
+    parser = argparse.ArgumentParser(
+        prog="sfumato bench",
+        description="Measure this machine, the model's passes, what a user feels at the keyboard, "
+        "and decoding left to right beside it. Takes a few minutes; leave the machine alone.",
+    )
+    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, metavar="DIR")
+    parser.add_argument("--rounds", type=_rounds, default=25, help="repetitions (default: 25)")
+    parser.add_argument("--chart", type=Path, metavar="FILE", help="also draw a PNG")
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    options = parser.parse_args(arguments)
+    report = _measure(options.model, options.rounds)
+    print_report(report, Console(width=_WIDTH))
+    if options.chart:
+        draw_report(report, options.chart)
+    if options.json:
+        print(report.to_json())
+    return 0
+
+
+def _measure(model: Path, rounds: int) -> Report:
+    keyboard = measure_keyboard(model)
+    placement, found = place("cpu", SERVING_THREADS), load(model)
+    denoiser = found.model.to(placement.device, placement.dtype)
+    size = sum(weight.numel() * weight.element_size() for weight in denoiser.parameters())
+    machine = measure_machine(placement.device, placement.dtype, size)
+    return Report(
+        info=Engine(found, placement, Rule()).info,
+        machine=machine,
+        passes=measure_passes(denoiser, machine, placement, rounds),
+        prefill_ms=measure_prefill(denoiser, rounds),
+        contenders=measure_holes(found, placement, own_source("service.py"), rounds),
+        keyboard=keyboard,
+    )
+
+
+def _rounds(word: str) -> int:
+    if not word.isdecimal() or int(word) < 2:
+        raise argparse.ArgumentTypeError(f"{word} is not a whole number from 2")
+    return int(word)

@@ -1,0 +1,201 @@
+"""What a user feels: keys typed through the real language server, from the request to the reply."""
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+import engine
+from bench.editor import Editor, editor
+from bench.timing import Spread, percentile
+from engine.client import EngineClient
+from engine.types import InfillRequest, Span
+
+_PLACES, _KEYS, _WARM_UP = 24, 6, 3
+_SHORT_LINES, _LONG_LINES = 100, 10_000
+_CANCELS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Keyboard:
+    """Milliseconds from request to reply, unless the name says otherwise.
+
+    asked_ms          requests that needed the engine
+    typed_through_ms  requests that followed what was shown
+    offered           share of the former that got a suggestion
+    cold_start_ms     from starting the language server to the reply to the first request
+    cancel_ms         from hanging up on a running request to the first draft of the next
+    long_file_ratio   median in a file of 10,000 lines to that in one of 100, same place, same keys
+    server_mb, engine_mb  resident memory of the processes after all this
+    """
+
+    asked_ms: list[float]
+    typed_through_ms: list[float]
+    offered: float
+    cold_start_ms: float
+    cancel_ms: Spread
+    long_file_ratio: float
+    server_mb: int
+    engine_mb: int
+
+    @property
+    def p50_ms(self) -> float:
+        return percentile(self.asked_ms, 50)
+
+    @property
+    def p95_ms(self) -> float:
+        return percentile(self.asked_ms, 95)
+
+    @property
+    def p99_ms(self) -> float:
+        return percentile(self.asked_ms, 99)
+
+    @property
+    def typed_through_p95_ms(self) -> float | None:
+        """None where nothing was suggested that could be typed through."""
+        return percentile(self.typed_through_ms, 95) if self.typed_through_ms else None
+
+
+def measure_keyboard(model: Path) -> Keyboard:
+    """Start server and engine in a corner of their own, type, and end them."""
+    with _own_corner():
+        return asyncio.run(_measure(model.resolve()))
+
+
+async def _measure(model: Path) -> Keyboard:
+    text = own_source("service.py")
+    began = time.perf_counter()
+    async with editor(model) as hands, _engine_of(model) as client:
+        hands.open("file:///bench/first.py", "import os\n\nfor name in ")
+        await hands.ask("file:///bench/first.py", 2)
+        cold_start_ms = (time.perf_counter() - began) * 1000
+        hands.open("file:///bench/service.py", text)
+        asked_ms, kept_ms, offered = await _type_through(hands, "file:///bench/service.py")
+        ratio = await _long_file_ratio(hands)
+        cancel_ms = await _cancel(client, text)
+        process = psutil.Process(await client.pid())
+        servers = psutil.Process().children()
+        return Keyboard(
+            asked_ms=asked_ms,
+            typed_through_ms=kept_ms,
+            offered=offered,
+            cold_start_ms=cold_start_ms,
+            cancel_ms=cancel_ms,
+            long_file_ratio=ratio,
+            server_mb=sum(server.memory_info().rss for server in servers) // 2**20,
+            engine_mb=process.memory_info().rss // 2**20,
+        )
+
+
+def own_source(name: str = "*.py") -> str:
+    """Python of Sfumato's own engine, which is there wherever this runs: one file, or all."""
+    folder = Path(engine.__file__).parent
+    return "\n".join(path.read_text() for path in sorted(folder.glob(name)))
+
+
+@contextmanager
+def _own_corner() -> Generator[None]:
+    """A runtime folder for this run alone, so that a user's engine is not disturbed."""
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    with tempfile.TemporaryDirectory(prefix="sf") as folder:
+        os.environ["XDG_RUNTIME_DIR"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["XDG_RUNTIME_DIR"]
+            if before is not None:
+                os.environ["XDG_RUNTIME_DIR"] = before
+
+
+@asynccontextmanager
+async def _engine_of(model: Path) -> AsyncGenerator[EngineClient, None]:
+    """A line to the engine that the server has started; the engine ends with it."""
+    client = await EngineClient.find(model)
+    assert client is not None, "the language server said that there is an engine"
+    process = psutil.Process(await client.pid())
+    try:
+        yield client
+    finally:
+        await client.close()
+        process.terminate()
+
+
+async def _type_through(hands: Editor, uri: str) -> tuple[list[float], list[float], float]:
+    """Take the rest of lines away and type it again, asking after each key.
+
+    Milliseconds of the requests that diverged from what was shown and of those that followed it,
+    and the share of the former that got a suggestion.
+    """
+    asked_ms: list[float] = []
+    kept_ms: list[float] = []
+    offered = 0
+    for count, (row, column, rest) in enumerate(_places(hands, uri)):
+        hands.replace(uri, row, column, column + len(rest), "")
+        ghost = ""
+        for place, key in enumerate(rest[:_KEYS], column):
+            hands.replace(uri, row, place, place, key)
+            follows = ghost.startswith(key) and len(ghost) > 1
+            ghost, spent_ms = await hands.ask(uri, row)
+            if count >= _WARM_UP:
+                (kept_ms if follows else asked_ms).append(spent_ms)
+                offered += bool(ghost) and not follows
+        end = column + _KEYS
+        hands.replace(uri, row, end, end, rest[_KEYS:])
+    return asked_ms, kept_ms, offered / len(asked_ms)
+
+
+def _places(hands: Editor, uri: str) -> list[tuple[int, int, str]]:
+    """Row, column behind the first word, and the rest of lines that are spread over the text."""
+    found: list[tuple[int, int, str]] = []
+    for row, line in enumerate(hands.lines(uri)):
+        column = len(line) - len(line.lstrip()) + len((line.split() or [""])[0])
+        if len(line) - column > _KEYS:
+            found.append((row, column, line[column:]))
+    stride = max(1, len(found) // (_PLACES + _WARM_UP))
+    return found[::stride][: _PLACES + _WARM_UP]
+
+
+async def _long_file_ratio(hands: Editor) -> float:
+    """The same keys at the same places of a short document and of a long one around it."""
+    source = own_source().split("\n")
+    lines = (source * (_LONG_LINES // len(source) + 1))[:_LONG_LINES]
+    first = (_LONG_LINES - _SHORT_LINES) // 2
+    offsets = {"file:///bench/short.py": 0, "file:///bench/long.py": first}
+    short, long = offsets
+    hands.open(short, "\n".join(lines[first : first + _SHORT_LINES]))
+    hands.open(long, "\n".join(lines))
+    taken_ms: dict[str, list[float]] = {uri: [] for uri in offsets}
+    for row, column, rest in _places(hands, short):
+        for uri, offset in offsets.items():
+            hands.replace(uri, row + offset, column, column + len(rest), "")
+            await hands.ask(uri, row + offset)
+            for place, key in enumerate("q=(1", column):
+                hands.replace(uri, row + offset, place, place, key)
+                taken_ms[uri].append((await hands.ask(uri, row + offset))[1])
+            hands.replace(uri, row + offset, column, column + 4, rest)
+    return percentile(taken_ms[long], 50) / percentile(taken_ms[short], 50)
+
+
+async def _cancel(client: EngineClient, text: str) -> Spread:
+    """Hang up on a long request after its first draft, and ask for something small."""
+    place = text.index("\n", len(text) // 2) + 1
+    hole, budget_ms = Span(place, place), 10_000.0
+    long = InfillRequest(text.encode(), hole, "python", 8, 64, budget_ms)
+    small = InfillRequest(text.encode(), hole, "python", 1, 1, budget_ms)
+    taken_ms: list[float] = []
+    for _ in range(_CANCELS):
+        running = client.infill(long)
+        await anext(running)
+        began = time.perf_counter()
+        await running.aclose()
+        following = client.infill(small)
+        await anext(following)
+        taken_ms.append((time.perf_counter() - began) * 1000)
+        await following.aclose()
+    return Spread.of(taken_ms)
