@@ -6,6 +6,7 @@ through it. The denoiser itself is behind `engine.infill.Engine`.
 
 from engine.errors import (
     CheckpointError,
+    ConstraintError,
     CorpusError,
     DeviceError,
     EngineError,
@@ -14,6 +15,7 @@ from engine.errors import (
 )
 from engine.types import (
     Alternative,
+    Constraint,
     Draft,
     EngineInfo,
     Hole,
@@ -32,6 +34,8 @@ __version__ = "0.1.0"
 __all__ = [
     "Alternative",
     "CheckpointError",
+    "Constraint",
+    "ConstraintError",
     "CorpusError",
     "DeviceError",
     "Draft",

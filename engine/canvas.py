@@ -60,15 +60,15 @@ class Canvas:
     def seed(self, index: int, tokens: Sequence[int]) -> None:
         """Fill a row, masked so far, with a guess of as many tokens as the row is long.
 
-        What is MASK in it stays masked. The rest the sampler takes as it is: those places count as
-        revoked as often as any rule allows.
+        The sampler takes it as it is: its places count as revoked as often as any rule allows.
+        Where the guess has MASK, nothing is guessed.
         """
         length = self.length(index)
         if len(tokens) != length:
             raise ValueError(f"{len(tokens)} tokens for a row of {length}")
         self.tokens_NC[index, :length] = torch.tensor(tokens, device=self.tokens_NC.device)
-        self.masked_NC[index] = self.tokens_NC[index] == MASK
-        self.revoked_NC[index] = torch.where(self.masked_NC[index], 0, _OFTEN)
+        self.masked_NC[index] = self.masked_NC[index] & (self.tokens_NC[index] == MASK)
+        self.revoked_NC[index] = _OFTEN
 
     def judge(self, places_NC: Tensor, log_probs_XV: Tensor) -> None:
         """Note what a denoiser that did not see the tokens of these X filled slots thinks of them.

@@ -2,6 +2,7 @@
 
     EngineError
     ├── CheckpointError      missing, truncated, wrong checksum, unknown family
+    ├── ConstraintError      no fill can be what the request demands
     ├── CorpusError          no training text where it was looked for
     ├── DeviceError          out of memory, no such device
     ├── RequestTooLong       the hole or the text is larger than the engine accepts
@@ -18,6 +19,10 @@ class EngineError(Exception):
 
 class CheckpointError(EngineError):
     """A checkpoint folder that cannot be loaded as it is."""
+
+
+class ConstraintError(EngineError):
+    """A demand on the fill that no fill can meet."""
 
 
 class CorpusError(EngineError):

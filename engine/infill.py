@@ -12,6 +12,7 @@ import torch
 
 from engine import __version__, checkpoint
 from engine.canvas import Canvas
+from engine.constraints import ConstrainedGate, check
 from engine.device import Placement, place
 from engine.errors import RequestTooLong
 from engine.kv_cache import PREFIX, SUFFIX, ContextCache
@@ -41,6 +42,8 @@ MAX_TEXT_BYTES = 16 * 2**20
 _BLOCK, _LONG_BLOCK = 16, 32
 """Canvas slots, and those of a canvas that has to hold a long guess. A hole that is longer than its
 canvas is filled block after block."""
+_ROOM = 4
+"""Slots left open on a side of a text that must appear."""
 _MAX_TOKENS = 96
 _SUFFIX_PART = 4
 """One part in so many of the context a model was trained on goes to the suffix."""
@@ -98,13 +101,16 @@ class Engine:
     def infill(self, request: InfillRequest) -> Generator[Draft | Suggestion, None, None]:
         """Drafts, one per forward pass, then exactly one Suggestion. To cancel, stop pulling.
 
-        Raises RequestTooLong for a text of more than MAX_TEXT_BYTES.
+        Raises RequestTooLong for a text of more than MAX_TEXT_BYTES, ConstraintError for a
+        constraint that no fill can meet.
         """
         if len(request.text) > MAX_TEXT_BYTES:
             raise RequestTooLong(
                 f"the text has {len(request.text)} bytes, the engine takes {MAX_TEXT_BYTES}:"
                 " send the part around the hole"
             )
+        if request.constraint:
+            check(request.constraint, language_for(request.language), request.max_lines)
         clock = _Clock()
         noise = torch.Generator(self._device).manual_seed(request.seed)
         settler = self._settler(request, clock, noise)
@@ -174,8 +180,11 @@ class Engine:
     def _guesses(self, request: InfillRequest) -> list[tuple[list[int], float]]:
         """Fills looked up in the text, as tokens, and how alike their surroundings are.
 
-        Only for holes within a line: lines repeat.
+        Only for holes within a line: lines repeat. Where texts are demanded, rows that hold them.
         """
+        if request.constraint and request.constraint.must:
+            rows = self._demanded(request.constraint.must, request.length_tokens)
+            return [(row, 0.0) for row in rows]
         if request.max_lines > 1:
             return []
         found = look_up(request.text, request.hole, self.rule.guesses)
@@ -184,6 +193,15 @@ class Engine:
         return [
             pair for pair in guesses if len(pair[0]) < _LONG_BLOCK and given in (None, len(pair[0]))
         ]
+
+    def _demanded(self, must: tuple[bytes, ...], length: int | None) -> list[list[int]]:
+        """Rows that hold the demanded texts, with room between, before and behind them."""
+        texts = [self._tokenizer.encode(text) for text in must]
+        between = [token for text in texts for token in (MASK, *text)][1:]
+        rooms = (0, _ROOM, 2 * _ROOM) if length is None else (max(length - len(between), 0),)
+        around = [(before, room - before) for room in rooms for before in {0, room // 2, room}]
+        rows = [[MASK] * before + between + [MASK] * behind for before, behind in sorted(around)]
+        return [row for row in rows if len(row) < _LONG_BLOCK and length in (None, len(row))]
 
     def _open_canvas(
         self,
@@ -234,8 +252,9 @@ class Engine:
     def _settler(self, request: InfillRequest, clock: _Clock, noise: torch.Generator) -> Settler:
         language = language_for(request.language)
         gate = language and Gate(language, request.text, request.hole.start, request.hole.end)
+        demand = request.constraint
         return Settler(
-            gate=gate,
+            gate=ConstrainedGate(gate, demand) if demand else gate,
             around=Surroundings.of(request.text, request.hole),
             tokenizer=self._tokenizer,
             max_lines=request.max_lines,

@@ -17,8 +17,10 @@ from typing import Protocol
 
 from grammars import Fault
 
-ROUNDS = 4
+ROUNDS = 3
 MOVES = 25
+TRIES = 60
+"""Moves of all rounds together: counted, not timed, so that a busy machine writes the same text."""
 ALTERNATIVES = 6
 DELETION_NATS = 4.0
 """Deleting costs what a token of this surprise would."""
@@ -79,10 +81,11 @@ def climb(lattice: Lattice, gate: Judge, detokenize: Detokenize, deadline: float
     search = _Search(lattice, gate, detokenize)
     path: Path = list(lattice.tokens)
     faults = search.faults(path)
-    for _ in range(ROUNDS):
+    for round_index in range(ROUNDS):
         if not faults:
             break
-        better = search.best_move(path, faults, deadline)
+        moves = min(MOVES, TRIES - round_index * MOVES)
+        better = search.best_move(path, faults, moves, deadline)
         if better is None:
             break
         path, faults = better
@@ -119,13 +122,13 @@ class _Search:
         return self.detokenize([token for token in path if token is not None])
 
     def best_move(
-        self, path: Path, faults: tuple[Fault, ...], deadline: float
+        self, path: Path, faults: tuple[Fault, ...], most: int, deadline: float
     ) -> tuple[Path, tuple[Fault, ...]] | None:
-        """The first move that leaves no fault, else the best; None if none is an improvement."""
+        """The first of `most` that leaves no fault, else the best; None if none is better."""
         best: tuple[Path, tuple[Fault, ...]] | None = None
         least = _size(faults)
         moves = self._moves(path, self.distances(path, faults[0]))
-        for _, place, token in sorted(moves, key=lambda move: move[0])[:MOVES]:
+        for _, place, token in sorted(moves, key=lambda move: move[0])[:most]:
             if time.monotonic() >= deadline:
                 break
             trial = [*path[:place], token, *path[place + 1 :]]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.canvas import Canvas
+from engine.constraints import ConstrainedGate
 from engine.overlap import Surroundings
 from engine.repair import blame, climb
 from engine.sampler import Limits, Look, denoise
@@ -21,7 +22,6 @@ from engine.types import Verdict
 from grammars import Gate
 
 _ROUNDS, _PASSES = 2, 2
-_CLIMB_S = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Settled:
 class Settler:
     """Everything that settling needs besides the fills. `deadline`: seconds of `time.monotonic`."""
 
-    gate: Gate | None
+    gate: Gate | ConstrainedGate | None
     around: Surroundings
     tokenizer: Tokenizer
     max_lines: int
@@ -79,12 +79,16 @@ class Settler:
 
     def settle(self, fills: list[Fill]) -> Generator[Canvas, None, Settled]:
         """Yields the canvas after each further pass; returns the answer. `fills`: best first."""
-        if self.gate is None:
+        gate = self.gate
+        if gate is None:
             return self._unchecked(fills[0])
-        sound = next(self._sound(self.gate, fills), None)
-        if sound is None:
-            sound = yield from self._mend(self.gate, fills[0])
-        return sound or self._cut(self.gate, fills[0])
+        found = next(self._sound(gate, fills), None)
+        if found is None:
+            found = yield from self._mend(gate, fills[0])
+        found = found or self._cut(gate, fills[0])
+        if isinstance(gate, ConstrainedGate) and gate.gate is None and found.text:
+            return replace(found, verdict="unchecked")
+        return found
 
     def others(self, fills: list[Fill], first: Settled, count: int) -> list[Settled]:
         """Up to `count` further answers among the fills, each sound and each another text."""
@@ -104,14 +108,16 @@ class Settler:
         text = self._text(fill.tokens).decode(errors="ignore").encode()
         return Settled(text, "unchecked", fill.score_nats, fill.tokens)
 
-    def _sound(self, gate: Gate, fills: list[Fill]) -> Iterator[Settled]:
+    def _sound(self, gate: Gate | ConstrainedGate, fills: list[Fill]) -> Iterator[Settled]:
         """The fills without a fault; nothing at all counts only where it is the best."""
         for rank, fill in enumerate(fills):
             text = self._text(fill.tokens)
             if (text or rank == 0) and not gate.faults(text) and gate.confirm(text):
                 yield Settled(text, "valid", fill.score_nats, fill.tokens)
 
-    def _mend(self, gate: Gate, fill: Fill) -> Generator[Canvas, None, Settled | None]:
+    def _mend(
+        self, gate: Gate | ConstrainedGate, fill: Fill
+    ) -> Generator[Canvas, None, Settled | None]:
         """Climb in the lattice; where that fails, remask what is to blame, look again, climb."""
 
         def detokenize(tokens: Sequence[int]) -> bytes:
@@ -120,9 +126,7 @@ class Settler:
         canvas, rule = fill.canvas, replace(self.rule, passes=_PASSES)
         for round_index in range(_ROUNDS + 1):
             lattice = canvas.lattice()
-            mended = climb(
-                lattice, gate, detokenize, min(self.deadline, time.monotonic() + _CLIMB_S)
-            )
+            mended = climb(lattice, gate, detokenize, self.deadline)
             if mended.sound and mended.text and gate.confirm(mended.text):
                 tokens = fill.around(mended.tokens)
                 return Settled(mended.text, "repaired", fill.score_nats, tokens)
@@ -136,7 +140,7 @@ class Settler:
                 yield canvas
         return None
 
-    def _cut(self, gate: Gate, fill: Fill) -> Settled:
+    def _cut(self, gate: Gate | ConstrainedGate, fill: Fill) -> Settled:
         text = gate.longest_sound_prefix(self._text(fill.tokens))
         if time.monotonic() >= self.deadline or not text or not gate.confirm(text):
             return Settled(b"", "rejected", fill.score_nats)

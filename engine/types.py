@@ -31,6 +31,20 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Constraint:
+    """What a fill must be like. One that no fill can meet raises ConstraintError at once.
+
+    must   texts that appear in the fill, in this order, UTF-8
+    regex  a regular expression, in the syntax of the `regex` package, for the whole fill
+    node   a node of the tree-sitter grammar that the fill is, such as "argument_list"
+    """
+
+    must: tuple[bytes, ...] = ()
+    regex: str | None = None
+    node: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class InfillRequest:
     """A hole to fill, in the text around it.
 
@@ -45,6 +59,7 @@ class InfillRequest:
     draft          what to start from instead of noise, valid UTF-8
     strength       share of the draft's tokens that is written anew, those first that the denoiser
                    doubts most, 0 to 1; at 1 the draft is not looked at
+    constraint     what the fill must be like besides sound; a fill that is not is never offered
     """
 
     text: bytes
@@ -57,6 +72,7 @@ class InfillRequest:
     alternatives: int = 1
     draft: bytes | None = None
     strength: float = 1.0
+    constraint: Constraint | None = None
 
     def __post_init__(self) -> None:
         if self.hole.end > len(self.text):

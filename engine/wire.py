@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import cattrs
 
-from engine.errors import CheckpointError, DeviceError, EngineError, RequestTooLong
+from engine.errors import CheckpointError, ConstraintError, DeviceError, EngineError, RequestTooLong
 from engine.types import (
     Draft,
     EngineInfo,
@@ -31,7 +31,8 @@ _EVENTS: dict[str, type[Draft | Suggestion]] = {
     "suggestion": Suggestion,
 }
 _ERRORS: dict[str, type[EngineError]] = {
-    error.__name__: error for error in (CheckpointError, DeviceError, RequestTooLong)
+    error.__name__: error
+    for error in (CheckpointError, ConstraintError, DeviceError, RequestTooLong)
 }
 _MALFORMED = (
     AttributeError,

@@ -38,6 +38,18 @@ class Context:
         found = _faults(self.language, tree.root_node, source, self.start, end)
         return [Fault(f.start - self.start, f.end - self.start, f.kind) for f in found]
 
+    def nodes(self, fill: bytes) -> set[str]:
+        """The kinds of node that are all of the fill, blanks around it aside."""
+        tree, _ = self._edited.fill(fill)
+        start = self.start + len(fill) - len(fill.lstrip())
+        end = self.start + len(fill.rstrip())
+        node = tree.root_node.descendant_for_byte_range(start, end)
+        kinds: set[str] = set()
+        while node and (node.start_byte, node.end_byte) == (start, end):
+            kinds.add(node.type)
+            node = node.parent
+        return kinds
+
     def baselines(self) -> Iterator[list[Fault]]:
         """The faults with the hole empty, with the cursor's line stubbed, with the hole stubbed."""
         yield self.faults(b"")

@@ -66,6 +66,10 @@ class Gate:
         sound = not (self._whole if self._cut else self._judge).faults(fill)
         return sound and (self._inner is None or self._inner.confirm(fill))
 
+    def nodes(self, fill: bytes) -> set[str]:
+        """The kinds of node of the grammar that are exactly the fill."""
+        return self._judge.nodes(fill)
+
     @property
     def strict(self) -> bool:
         """Has the buffer no fault of its own, so that P1 holds and not P2?"""
@@ -108,6 +112,9 @@ class _Judge:
             return (Fault(error.start, error.end, "encoding"),)
         added = self._added(self._context.faults(fill), fill)
         return tuple(dict.fromkeys(_clipped(fault, len(fill)) for fault in added))
+
+    def nodes(self, fill: bytes) -> set[str]:
+        return self._context.nodes(fill)
 
     def _added(self, found: list[Fault], fill: bytes) -> list[Fault]:
         if not found:

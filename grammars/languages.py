@@ -47,6 +47,10 @@ class Language:
         """Raises ImportError where the grammar's wheel is missing or too old for this core."""
         return _load_grammar(self.wheel, self.entry)
 
+    def has_node(self, kind: str) -> bool:
+        """Is there a named node of this kind in the grammar?"""
+        return self.grammar.id_for_node_kind(kind, True) is not None
+
     @property
     def brackets(self) -> Query | None:
         """Captures, as `bracket`, those tokens of the grammar that are one."""

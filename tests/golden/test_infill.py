@@ -14,12 +14,6 @@ CASES = [(suite.stem, case) for suite in SUITES for case in cases(suite)]
 UNHURRIED_MS = 600_000.0
 
 
-@pytest.fixture(autouse=True)
-def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What climbing finds must not hang on how busy the machine is."""
-    monkeypatch.setattr("engine.settle._CLIMB_S", 60.0)
-
-
 @pytest.mark.parametrize(("language_id", "case"), CASES, ids=[f"{s}: {c.name}" for s, c in CASES])
 def test_infill(language_id: str, case: Case) -> None:
     check_infill(language_id, case)

@@ -25,12 +25,6 @@ CPU = torch.device("cpu")
 FORBIDDEN = torch.arange(tiny_tokenizer().size) < len(SPECIALS)
 
 
-@pytest.fixture(autouse=True)
-def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What climbing finds must not hang on how busy the machine is."""
-    monkeypatch.setattr("engine.settle._CLIMB_S", 60.0)
-
-
 class Says:
     """A denoiser that gives each place one token, and nearly another."""
 
