@@ -66,14 +66,33 @@ def places_to_revoke(
     return filled_NC & (current_NC < rule.doubtful) & (revoked_NC < rule.remask_limit)
 
 
-def length_nats(past_C: Tensor, break_C: Tensor) -> Tensor:
+def past_end(eom_C: Tensor) -> Tensor:
+    """Each slot's probability of being past the end of the hole, [C], from its odds of `<eom>`.
+
+    The loss weighs all `<eom>` of a canvas together as one token, so the model understates them: of
+    a hole with length l, each counts 1 / (C - l). Its odds in slot i are thus
+    sum(p(l) / (C - l), l <= i) against sum(p(l), l > i), which is solved for p slot by slot.
+    """
+    slots, ended, weighed = len(eom_C), 0.0, 0.0
+    past: list[float] = []
+    for slot, eom in enumerate(eom_C.double().tolist()):
+        odds, weight = eom / max(1 - eom, 1e-9), 1 / (slots - slot)
+        length = (odds * (1 - ended) - weighed) / (odds + weight)
+        length = min(max(length, 0.0), 1 - ended)
+        ended += length
+        weighed += length * weight
+        past.append(ended)
+    return torch.tensor(past, dtype=eom_C.dtype, device=eom_C.device)
+
+
+def length_nats(eom_C: Tensor, break_C: Tensor) -> Tensor:
     """Log-probability, nats, of every length 0..C: float32 [C + 1].
 
-    past_C   float32 [C], each slot's probability of being past the end of the hole: the
-             distribution function of the length, up to the model's inconsistency
+    eom_C    float32 [C], the model's probability of `<eom>` in each slot of a blank canvas
     break_C  float32 [C], each slot's probability of ending the fill by what it says, such as a line
              break where one line is wanted; given that the slot is not past the end
     """
+    past_C = past_end(eom_C)
     broken_C = 1 - torch.cumprod(1 - break_C, 0)
     ended_C = (past_C + (1 - past_C) * broken_C).cummax(0).values.clamp(0, 1)
     zero, one = ended_C.new_zeros(1), ended_C.new_ones(1)

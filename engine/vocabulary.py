@@ -26,10 +26,10 @@ class Vocabulary:
         return self.specials_V | self.line_breaks_V if max_lines == 1 else self.specials_V
 
     def ends(self, logits_CV: Tensor, max_lines: int) -> tuple[Tensor, Tensor]:
-        """Of each slot, float32 [C]: is it past the end; if not, does it break the only line?"""
+        """Of each slot, float32 [C]: is it `<eom>`; if not, does it break the only line?"""
         probability_CV = torch.softmax(logits_CV, -1)
-        past_C = probability_CV[:, EOM]
+        eom_C = probability_CV[:, EOM]
         if max_lines > 1:
-            return past_C, torch.zeros_like(past_C)
+            return eom_C, torch.zeros_like(eom_C)
         breaks_C = probability_CV[:, self.line_breaks_V].sum(-1)
-        return past_C, (breaks_C / (1 - past_C).clamp(min=1e-6)).clamp(max=1)
+        return eom_C, (breaks_C / (1 - eom_C).clamp(min=1e-6)).clamp(max=1)

@@ -15,6 +15,7 @@ from engine.schedule import (
     chance_nats,
     length_nats,
     likely_lengths,
+    past_end,
     places_to_revoke,
     places_to_unmask,
 )
@@ -92,6 +93,18 @@ def test_the_first_slot_past_the_end_says_the_length(length: int) -> None:
     best, *_ = lengths_of([0.0] * length + [0.99] * (16 - length))
     assert best.tokens == length
     assert math.exp(best.nats) == pytest.approx(0.99, abs=0.01)
+
+
+@given(st.lists(st.floats(0.01, 1), min_size=2, max_size=33))
+def test_lengths_are_found_again_from_what_their_weighted_loss_teaches(shares: list[float]) -> None:
+    chances = [share / sum(shares) for share in shares]
+    slots = len(chances) - 1
+    says: list[float] = []
+    for slot in range(slots):
+        ended = sum(chances[n] / (slots - n) for n in range(slot + 1))
+        says.append(ended / (ended + sum(chances[slot + 1 :])))
+    past = past_end(torch.tensor(says, dtype=torch.float64)).tolist()
+    assert past == pytest.approx([sum(chances[: slot + 1]) for slot in range(slots)], abs=1e-6)
 
 
 @given(st.integers(0, 15))
