@@ -4,10 +4,15 @@ Each tile of the chunk is filled block after block, as the sampler does with lon
 that starts at token s of a tile that ends at b sees the prefix up to s and the suffix from b. Its
 canvas holds the next C tokens of the tile; slots past the tile's end hold `<eom>`. C does not
 depend on the tile, so the size of a canvas tells nothing about the length of the hole.
+
+Nor may the amount of context: were both streams cut from the same T tokens, prefix, hole and suffix
+would always add up to T, and a model sees how long its streams are. So the text of the suffix
+stream is shifted against that of the prefix stream, by a random distance.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +25,8 @@ from engine.train.pack import TILE_BIT, TOKEN_BITS, Row
 
 _EMPTY_HOLES = 0.06
 """Share of tile edges that also become an empty hole: often there is nothing to add."""
+_SHORT = 0.25
+"""Share of chunks whose context is at most half as long as usual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +34,9 @@ class Batch:
     """B chunks of T tokens with N holes each.
 
     tags_B         language tag that opens both streams of a chunk
-    tokens_BT      the text
+    tokens_BT      the text of the prefix stream; holes are places in it
+    behind_BT      the text of the suffix stream, not yet reversed
+    shift_B        by how many tokens it begins and ends later than that of the prefix stream
     start_BN       first token of each canvas; the prefix ends before it
     end_BN         end of its tile; the suffix begins here
     content_BNC    what the canvas should say, `<eom>` past the end of the tile
@@ -36,6 +45,8 @@ class Batch:
 
     tags_B: Tensor
     tokens_BT: Tensor
+    behind_BT: Tensor
+    shift_B: Tensor
     start_BN: Tensor
     end_BN: Tensor
     content_BNC: Tensor
@@ -74,13 +85,13 @@ def batches(
         drawn: list[int] = rng.choice(len(names), shape.chunks, p=share / share.sum()).tolist()
         picked = [names[i] for i in drawn]
         size = int(rng.choice(shape.sizes))
-        rows = [_draw_chunk(usable[name], shape.tokens, rng) for name in picked]
-        holes = [_holes(row, size, shape.slots // size, rng) for row in rows]
+        chunks = [_draw_chunk(usable[name], shape.tokens, rng) for name in picked]
+        holes = [_holes(chunk, size, shape.slots // size, rng) for chunk in chunks]
         yield Batch(
             tags_B=torch.tensor([3 + LANGUAGES.index(name) for name in picked]),
-            tokens_BT=torch.from_numpy(
-                np.stack([row & TOKEN_BITS for row in rows]).astype(np.int64)
-            ),
+            tokens_BT=_stacked([chunk.text for chunk in chunks]),
+            behind_BT=_stacked([chunk.behind for chunk in chunks]),
+            shift_B=torch.tensor([chunk.shift for chunk in chunks]),
             start_BN=torch.from_numpy(np.stack([hole[0] for hole in holes])),
             end_BN=torch.from_numpy(np.stack([hole[1] for hole in holes])),
             content_BNC=torch.from_numpy(np.stack([hole[2] for hole in holes])),
@@ -88,18 +99,52 @@ def batches(
         )
 
 
-def _draw_chunk(row: Row, tokens: int, rng: np.random.Generator) -> NDArray[np.uint16]:
-    start = int(rng.integers(len(row) - tokens))
-    return np.asarray(row[start : start + tokens])
+def _stacked(rows: list[NDArray[np.uint16]]) -> Tensor:
+    return torch.from_numpy(np.stack([row & TOKEN_BITS for row in rows]).astype(np.int64))
+
+
+class _Chunk(NamedTuple):
+    """Packed tokens for both streams, and by how much those of the suffix stream are later."""
+
+    text: NDArray[np.uint16]
+    behind: NDArray[np.uint16]
+    shift: int
+
+
+def _draw_chunk(row: Row, tokens: int, rng: np.random.Generator) -> _Chunk:
+    shift = _draw_shift(tokens, len(row) - tokens - 1, rng)
+    start = int(rng.integers(len(row) - tokens - abs(shift)))
+    near, far = start + max(0, -shift), start + max(0, shift)
+    text, behind = row[near : near + tokens], row[far : far + tokens]
+    return _Chunk(np.asarray(text), np.asarray(behind), shift)
+
+
+def _draw_shift(tokens: int, furthest: int, rng: np.random.Generator) -> int:
+    """Mostly little, so that most of the text has both sides; sometimes nearly all: short files."""
+    low, high = (
+        (-tokens * 15 // 16, -tokens // 2)
+        if rng.random() < _SHORT
+        else (
+            -tokens // 2,
+            tokens // 4,
+        )
+    )
+    return min(max(int(rng.integers(low, high + 1)), -furthest), furthest)
 
 
 def _holes(
-    row: NDArray[np.uint16], size: int, count: int, rng: np.random.Generator
+    chunk: _Chunk, size: int, count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Start [N], end [N], content [N, C] and use [N] of up to `count` canvases of a chunk."""
+    """Start [N], end [N], content [N, C] and use [N] of up to `count` canvases of a chunk.
+
+    A hole ends where the suffix stream has text from its end on.
+    """
+    row = chunk.text
+    first, last = max(0, chunk.shift), min(len(row), len(row) + chunk.shift)
     edges = np.flatnonzero(row & TILE_BIT)
+    edges = edges[(edges >= first) & (edges <= last)]
     if len(edges) < 2:  # one tile fills the chunk: take it whole
-        edges = np.array([0, len(row)])
+        edges = np.array([first, last])
     starts, ends = _blocks(edges, size)
     empty = edges[rng.random(len(edges)) < _EMPTY_HOLES]
     starts, ends = np.concatenate([starts, empty]), np.concatenate([ends, empty])

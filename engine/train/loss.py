@@ -57,7 +57,7 @@ def trunk(model: Denoiser, batch: Batch, canvas_BNC: Tensor) -> Seen:
     chunks, tokens = batch.tokens_BT.shape
     tags_B1 = batch.tags_B[:, None]
     forward_BT = torch.cat([tags_B1, batch.tokens_BT], 1)
-    backward_BT = torch.cat([tags_B1, batch.tokens_BT.flip(1)], 1)
+    backward_BT = torch.cat([tags_B1, batch.behind_BT.flip(1)], 1)
     both_BT = torch.cat([forward_BT, backward_BT])
     directions = torch.arange(2, device=tags_B1.device).repeat_interleave(chunks)
     streams_BTD, kept = model.encode(both_BT, directions)
@@ -67,7 +67,7 @@ def trunk(model: Denoiser, batch: Batch, canvas_BNC: Tensor) -> Seen:
         prefix_BT=forward_BT,
         suffix_BT=backward_BT,
         # the language tag stands first in both streams, hence the 1s
-        sight=Sight(batch.start_BN + 1, tokens - batch.end_BN + 1),
+        sight=Sight(batch.start_BN + 1, batch.shift_B[:, None] + tokens - batch.end_BN + 1),
     )
     before_BN = forward_BT.gather(1, batch.start_BN)
     canvas_BNCD = model.denoise(canvas_BNC, before_BN, context)
@@ -113,7 +113,7 @@ def _losses(model: Denoiser, batch: Batch, noised: Noised, seen: Seen, step: int
     weights = noised.weight_BNC[chosen_BNC]
     nats = _token_nats(model, seen.canvas_BNCD[chosen_BNC], batch.content_BNC[chosen_BNC])
     places = torch.arange(step % _STREAM_SHARE, batch.tokens_BT.shape[1], _STREAM_SHARE)
-    both_BT = torch.cat([batch.tokens_BT, batch.tokens_BT.flip(1)])[:, places]
+    both_BT = torch.cat([batch.tokens_BT, batch.behind_BT.flip(1)])[:, places]
     stream_nats = _token_nats(model, seen.streams_BTD[:, places].flatten(0, 1), both_BT.flatten())
     if seen.copies:
         copies = seen.copies

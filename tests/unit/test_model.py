@@ -109,14 +109,17 @@ def test_rows_do_not_see_each_other() -> None:
 
 @torch.no_grad()
 def test_training_and_serving_see_a_hole_alike() -> None:
-    model, text, tag = tiny_denoiser(), tokens(24, seed=1), tiny_tokenizer().tag("python")
-    text[9] = FILE
+    model, whole_text, tag = tiny_denoiser(), tokens(27, seed=1), tiny_tokenizer().tag("python")
+    whole_text[9] = FILE
+    shift, text = 3, whole_text[:24]
     holes = [(0, 4), (0, 24), (7, 7), (10, 15), (20, 24), (24, 24)]
     content = torch.tensor([(text[a:b] + [EOM] * SLOTS)[:SLOTS] for a, b in holes])
     canvas = torch.where(torch.arange(SLOTS) % 2 == 0, MASK, content)
     batch = Batch(
         tags_B=torch.tensor([tag]),
         tokens_BT=torch.tensor([text]),
+        behind_BT=torch.tensor([whole_text[shift:]]),
+        shift_B=torch.tensor([shift]),
         start_BN=torch.tensor([[a for a, _ in holes]]),
         end_BN=torch.tensor([[b for _, b in holes]]),
         content_BNC=content[None],
@@ -127,7 +130,7 @@ def test_training_and_serving_see_a_hole_alike() -> None:
     cache = ContextCache(model, 64)
     for index, (start, end) in enumerate(holes):
         prefix = cache.read([tag, *text[:start]], PREFIX)
-        suffix = cache.read([tag, *reversed(text[end:])], SUFFIX)
+        suffix = cache.read([tag, *reversed(whole_text[end:])], SUFFIX)
         context = context_of(prefix, suffix, 1)
         before = torch.tensor([[[tag, *text][start]]])
         row = canvas[None, index : index + 1]
@@ -151,6 +154,8 @@ def test_streams_predict_the_token_read_next_in_training() -> None:
     batch = Batch(
         tags_B=torch.tensor([tag]),
         tokens_BT=torch.tensor([text]),
+        behind_BT=torch.tensor([text]),
+        shift_B=torch.tensor([0]),
         start_BN=torch.tensor([[3]]),
         end_BN=torch.tensor([[5]]),
         content_BNC=torch.full((1, 1, SLOTS), EOM),

@@ -225,9 +225,42 @@ def test_a_chunk_that_is_one_tile_is_one_hole() -> None:
     row = np.arange(100, 200, dtype=np.uint16)
     shape = BatchShape(chunks=1, tokens=12, slots=64, sizes=(16,))
     batch = next(batches({"c": row}, {}, shape, np.random.default_rng(0)))
+    shift = int(batch.shift_B[0])
+    first, last = max(0, shift), min(12, 12 + shift)
     holes = torch.stack([batch.start_BN[0], batch.end_BN[0]], 1).tolist()
-    content = batch.content_BNC[0, holes.index([0, 12])].tolist()
-    assert content == [*batch.tokens_BT[0].tolist(), *[EOM] * 4]
+    content = batch.content_BNC[0, holes.index([first, last])].tolist()
+    assert content == (batch.tokens_BT[0, first:last].tolist() + [EOM] * 16)[:16]
+
+
+def test_the_suffix_goes_on_where_the_hole_ends() -> None:
+    row = np.arange(100, 9100, dtype=np.uint16)
+    row[::5] |= TILE_BIT
+    shape = BatchShape(chunks=2, tokens=48, slots=64, sizes=(8,))
+    source = batches({"c": row}, {}, shape, np.random.default_rng(0))
+    for batch in (next(source) for _ in range(20)):
+        for chunk, shift in enumerate(batch.shift_B.tolist()):
+            text, behind = batch.tokens_BT[chunk].tolist(), batch.behind_BT[chunk].tolist()
+            assert behind[0] - text[0] == shift
+            for end in batch.end_BN[chunk][batch.used_BN[chunk]].tolist():
+                assert 0 <= end - shift <= 48
+                suffix = behind[end - shift :]
+                assert not suffix or suffix[0] == text[0] + end
+
+
+def test_the_amount_of_context_does_not_tell_the_length_of_the_hole() -> None:
+    row = np.arange(100, 30100, dtype=np.uint16)
+    row[np.random.default_rng(1).random(len(row)) < 0.1] |= TILE_BIT
+    shape = BatchShape(chunks=4, tokens=64, slots=128, sizes=(8,))
+    source = batches({"c": row}, {}, shape, np.random.default_rng(0))
+    seen, lengths = list[int](), list[int]()
+    for batch in (next(source) for _ in range(60)):
+        used = batch.used_BN
+        suffix_BN = batch.shift_B[:, None] + 64 - batch.end_BN
+        seen += (batch.start_BN + suffix_BN)[used].tolist()
+        lengths += (batch.end_BN - batch.start_BN)[used].tolist()
+    assert abs(np.corrcoef(seen, lengths)[0, 1]) < 0.5
+    assert min(seen) < 8
+    assert max(seen) > 64
 
 
 def test_text_shorter_than_a_chunk_is_refused() -> None:
