@@ -13,11 +13,12 @@ from engine.types import Remedy, Span
 from grammars import Fault, Language, faults_in
 
 _NEAR_TOKENS = 2
+_GAPS, _TRIED = 6, 12
 _LINES_ABOVE = 3
 """A bracket left open shows as a fault on a later line."""
 _WIDEST = 120
 """Bytes of a fault that count; an open bracket may put a whole file into one."""
-_TRIES, _PATIENCE_S = 60, 0.5
+_TRIES, _PATIENCE_S = 80, 0.5
 """So many edits are judged at most, and for so long: each one parses the text."""
 
 _TOKEN = re.compile(rb"[\w\x80-\xff]+|[^\w\s]")
@@ -25,6 +26,8 @@ _TOKEN = re.compile(rb"[\w\x80-\xff]+|[^\w\s]")
 _CLOSERS = {ord("("): b")", ord("["): b"]", ord("{"): b"}"}
 _CLOSING = b"".join(_CLOSERS.values())
 _QUOTES = (b'"', b"'", b"`")
+_MARKS = (b",", b":", b"=", b" in", b" +")
+"""What may be missing between two tokens."""
 _LINE_ENDS = (b":", b";", b",", b" {")
 
 Edit = tuple[int, int, bytes]
@@ -44,12 +47,26 @@ def remedies(
     start = max(fault.start, min(first, fault.end))
     end = max(start, min(fault.end, last))
     end = start + len(text[start:end][:_WIDEST].decode(errors="ignore").encode())
-    sound = _sound(language, text, start, len(faults))
+    nearby = _gaps(text, _around(text, start, end, ()), start, end)
+    edits = [
+        *_edits(text, start),
+        *((gap, gap, mark) for mark in _MARKS for gap in nearby[:_TRIED]),
+    ]
+    sound = _sound(language, text, edits, len(faults))
     hole = _around(text, start, end, sound)
     tries = tuple(
         text[hole.start : at] + inserted + text[behind : hole.end] for at, behind, inserted in sound
     )
-    return (Remedy(Span(fault.start, fault.end), hole, tries),)
+    return (
+        Remedy(Span(fault.start, fault.end), hole, _gaps(text, hole, start, end)[:_GAPS], tries),
+    )
+
+
+def _gaps(text: bytes, hole: Span, start: int, end: int) -> tuple[int, ...]:
+    """Behind each token of the hole and in front of the first, the nearest to the fault first."""
+    behind = [found.end() for found in _TOKEN.finditer(text, hole.start, hole.end)]
+    gaps = sorted({hole.start, *behind}, key=lambda gap: min(abs(gap - start), abs(gap - end)))
+    return tuple(gaps)
 
 
 def _around(text: bytes, start: int, end: int, edits: Sequence[Edit]) -> Span:
@@ -66,11 +83,11 @@ def _around(text: bytes, start: int, end: int, edits: Sequence[Edit]) -> Span:
     )
 
 
-def _sound(language: Language, text: bytes, place: int, faults: int) -> list[Edit]:
+def _sound(language: Language, text: bytes, edits: Sequence[Edit], faults: int) -> list[Edit]:
     """The edits that leave fewest faults, fewer than there are; at most three."""
     judged: list[tuple[int, Edit]] = []
     deadline = time.monotonic() + _PATIENCE_S
-    for edit in islice(dict.fromkeys(_edits(text, place)), _TRIES):
+    for edit in islice(dict.fromkeys(edits), _TRIES):
         if time.monotonic() >= deadline:
             break
         at, behind, inserted = edit

@@ -203,11 +203,13 @@ class Remedy:
     """What may be done about a fault.
 
     hole   the tokens in and near it
+    gaps   between tokens of it, nearest to the fault first: something may be missing there
     tries  texts for the hole that leave fewer faults and lose nothing, best first
     """
 
     fault: Span
     hole: Span
+    gaps: tuple[int, ...] = ()
     tries: tuple[bytes, ...] = ()
 
 

@@ -17,8 +17,8 @@ FILLS = {
     "one": "return 1",
     "two": "return 2",
     "three": "3",
-    "x = [1": ", 2, 3, 4",
-    "y = [1": "= = =",
+    "return a +": " b",
+    "return c +": "= = =",
     "total = ": "sum(values)",
     "f(a, b": "c=3",
     "g(a, b": "c=(3",
@@ -154,20 +154,23 @@ def test_a_bracket_left_open_is_closed_and_nothing_else_changes(editor: FakeEdit
     assert editor.buffer == "# " + before.replace("foo(1)", "foo(1))")
 
 
-def test_a_fault_that_nothing_plain_mends_is_written_anew(editor: FakeEditor) -> None:
-    editor.open("x = [1, 2 = 3, 4]\n")
-    place = at(editor, "=  *3")
+def test_what_the_engine_finds_missing_is_put_in_and_nothing_else_changes(
+    editor: FakeEditor,
+) -> None:
+    editor.open("def f(a, b):\n    return a +\n\n\ny = 1\n")
+    place = at(editor, "return")
     assert editor.command("sfumato.repair", editor.uri, editor.position(place)) is None
-    assert editor.buffer == "x = [1, 2, 3, 4]\n"
+    assert editor.buffer == "def f(a, b):\n    return a + b\n\n\ny = 1\n"
 
 
 def test_a_fault_that_cannot_be_mended_leaves_the_text(editor: FakeEditor) -> None:
-    editor.open("y = [1, 2 = 3, 4]\n")
-    action = titled(editor.menu(8, 8), "Repair syntax here")
-    resolved = editor.choose(action)
+    text = "def f(c):\n    return c +\n"
+    editor.open(text)
+    place = at(editor, "return")
+    resolved = editor.choose(titled(editor.menu(place, place), "Repair syntax here"))
     assert "No repair was found" in resolved["disabled"]["reason"]
     assert editor.shown == [resolved["disabled"]["reason"]]
-    assert editor.buffer == "y = [1, 2 = 3, 4]\n"
+    assert editor.buffer == text
 
 
 def test_sound_code_has_no_fault_to_mend(editor: FakeEditor) -> None:

@@ -82,6 +82,9 @@ def test_the_arguments_around_the_cursor_are_found(text: str, arguments: str) ->
         ("python", "s = 'abc|\ny = 1\n", "s = 'abc'\ny = 1\n"),
         ("c", "int f(int a) {\n  return a|\n}\n", "int f(int a) {\n  return a;\n}\n"),
         ("go", "func f() int {\n\treturn (1|\n}\n", "func f() int {\n\treturn (1)\n}\n"),
+        ("python", "x = [v for v values|]\n", "x = [v for v in values]\n"),
+        ("python", "def f(a |b):\n    return a\n", "def f(a, b):\n    return a\n"),
+        ("python", "if a = |b:\n    c\n", "if a == b:\n    c\n"),
         ("python", "x = [1,\n     2\n|y = 3\n", "x = [1,\n     2]\ny = 3\n"),
     ],
 )
@@ -92,12 +95,12 @@ def test_what_is_plainly_missing_is_the_first_try(language: str, text: str, mend
     assert (bare[: remedy.hole.start] + first + bare[remedy.hole.end :]).decode() == mended
 
 
-def test_a_fault_that_no_insertion_mends_has_a_hole_around_it_and_no_tries() -> None:
-    bare, found = look("y = 1\nx = [1, 2 = 3, 4]|\nz = 2\n")
+def test_a_fault_that_nothing_plain_mends_has_a_hole_around_it_and_no_tries() -> None:
+    bare, found = look("def f(a):\n    return a +|\n\n\ny = 1\n")
     (remedy,) = found.remedies
     assert remedy.tries == ()
-    assert b"=" in bare[remedy.hole.start : remedy.hole.end]
-    assert b"\n" not in bare[remedy.hole.start : remedy.hole.end]
+    assert bare[remedy.hole.start : remedy.hole.end] == b"return a +"
+    assert bare.index(b"+") + 1 in remedy.gaps
 
 
 def test_far_from_every_fault_there_is_no_remedy() -> None:
