@@ -17,6 +17,9 @@ from lsp_server.scheduler import Drafts, Order, Scheduler, Watch
 from lsp_server.settings import Settings
 from lsp_server.suggestions import Offer
 
+STALE_STRENGTH = 0.3
+"""Share written anew of what is left of a suggestion that the user typed against."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -68,7 +71,8 @@ class Suggester:
         if against:
             scheduler.drop()
             return against
-        offer = await scheduler.fill(_order(wish, accepted))
+        stale = "" if wish.invoked else scheduler.recent.rejoined_at(wish.site)
+        offer = await scheduler.fill(_order(wish, accepted, stale))
         if offer is None:
             return Silence.LATE
         return self._judged(offer, wish)
@@ -131,13 +135,18 @@ def _reason_against(wish: Wish) -> Silence:
     return Silence.NONE if wish.invoked else policy.reason_against(site)
 
 
-def _order(wish: Wish, after_accepted: bool) -> Order:
+def _order(wish: Wish, after_accepted: bool, stale: str = "") -> Order:
+    """The wish as the scheduler takes it; `stale` is text that may still be wanted there."""
     max_lines = policy.lines_allowed(wish.site, after_accepted, wish.settings.max_lines)
     alternatives = policy.ALTERNATIVES if wish.invoked else 1
 
     def request(budget_ms: float) -> InfillRequest | None:
         found = build_request(wish.site, max_lines, budget_ms)
-        return found and replace(found, alternatives=alternatives)
+        if found is None:
+            return None
+        if stale.strip() and stale.count("\n") < max_lines:
+            return replace(found, draft=stale.encode(), strength=STALE_STRENGTH)
+        return replace(found, alternatives=alternatives)
 
     return Order(
         wish.site,

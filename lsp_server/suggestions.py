@@ -38,13 +38,28 @@ class Offer:
     fills: tuple[Fill, ...]
 
     def left_at(self, site: Site) -> "Offer | None":
-        """What is left of it at `site`; None where it does not fit or nothing is left."""
+        """What is left of it, an offer for `site`; None if it does not fit or nothing is left."""
         typed = typed_since(self.site, site)
         if typed is None:
             return None
         begun = [fill for fill in self.fills if fill.text.startswith(typed) and fill.text != typed]
         fills = tuple(replace(fill, text=fill.text[len(typed) :]) for fill in begun)
-        return replace(self, fills=fills) if fills else None
+        return replace(self, site=site, fills=fills) if fills else None
+
+    def rejoined_at(self, site: Site) -> str:
+        """What of its best fill may still be wanted though the user typed against it; else "".
+
+        The two meet again behind a mark that both have, as often: of "total(a, b)", "sum(" leaves
+        "a, b)". A word begun is left to be finished otherwise.
+        """
+        typed = typed_since(self.site, site)
+        if not typed or any(fill.text.startswith(typed) for fill in self.fills):
+            return ""
+        mark = typed[-1]
+        if mark.isalnum() or mark == "_" or mark.isspace():
+            return ""
+        pieces = self.fills[0].text.split(mark, typed.count(mark))
+        return pieces[-1] if len(pieces) > typed.count(mark) else ""
 
     def used_up_at(self, site: Site) -> bool:
         """Whether one of its fills has been taken, or typed, to its end."""
@@ -80,3 +95,7 @@ class RecentOffers:
         """What is left at `site` of an offer that holds as many alternatives as are wanted."""
         enough = (offer for offer in self._offers if offer.alternatives >= alternatives)
         return next(filter(None, (offer.left_at(site) for offer in enough)), None)
+
+    def rejoined_at(self, site: Site) -> str:
+        """What of the newest offer that the user typed against may still be wanted."""
+        return next(filter(None, (offer.rejoined_at(site) for offer in self._offers)), "")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine import EngineUnreachable, InfillRequest
+from engine import Draft, EngineUnreachable, InfillRequest
 from tests.support.local_editor import LocalEditor
 from tests.support.scripted_client import Answer, alternative, always, suggestion
 from tests.support.virtual_time import run
@@ -294,3 +294,39 @@ def test_drafts_are_not_sent_to_others(tmp_path: Path) -> None:
         assert editor.told("sfumato/preview") == []
 
     play(tmp_path, always("total(a)"), script)
+
+
+def test_a_suggestion_typed_against_is_where_the_next_begins(tmp_path: Path) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "x = \n")
+        assert await editor.ghosts(URI, 4) == ["total(a, b)"]
+        editor.edit(URI, 4, 4, "sum(")
+        await editor.ghosts(URI, 8)
+        request = next(each for each in editor.engine.requests if each.text == b"x = sum(\n")
+        assert request.draft == b"a, b)"
+        assert request.strength < 0.5
+
+    play(tmp_path, always("total(a, b)"), script)
+
+
+def test_typing_along_a_job_that_was_joined_is_no_rejection(tmp_path: Path) -> None:
+    drafts = [Draft("tot░░", 1, 2), suggestion("total(a)")]
+
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "x = \n")
+        editor.ask(URI, 4)
+        await editor.engine.asked.get()
+        editor.engine.leave.release()
+        await editor.settle()
+        editor.edit(URI, 4, 4, "to")
+        number = editor.ask(URI, 6)
+        await editor.settle()
+        editor.engine.run_freely().leave.release()
+        (item,) = await editor.reply(number)
+        assert item["insertText"] == "total(a)"
+        editor.edit(URI, 6, 6, "tal")
+        assert await editor.ghosts(URI, 9) == ["total(a)"]
+        summary = await editor.reply(editor.request("sfumato/statistics", None))
+        assert (summary["shown"], summary["rejected"]) == (1, 0)
+
+    play(tmp_path, lambda _: drafts, script, held=True)

@@ -75,3 +75,30 @@ def test_a_step_back_finds_the_offer_before() -> None:
     found = recent.left_at(site_at("x = $0"), 1)
     assert found is not None
     assert found.fills[0].text == "total(a)"
+
+
+def test_what_is_left_is_an_offer_for_where_it_is_left() -> None:
+    left = offer("total(a)").left_at(site_at("x = to$0"))
+    assert left is not None
+    assert left.site == site_at("x = to$0")
+    assert left.used_up_at(site_at("x = total(a)$0"))
+
+
+@pytest.mark.parametrize(
+    ("now", "rejoined"),
+    [
+        ("x = sum($0", "a, f(b))"),
+        ("x = sum(c,$0", " f(b))"),
+        ("x = sum(max($0", "b))"),
+        ("x = sum$0", ""),  # a word begun
+        ("x = sum(a, $0", ""),  # a blank is met too easily
+        ("x = total($0", ""),  # typed along
+        ("x = sum[$0", ""),  # they never meet
+        ("x = $0", ""),
+        ("y = sum($0", ""),
+    ],
+)
+def test_where_typing_meets_the_suggestion_again_the_rest_is_kept(now: str, rejoined: str) -> None:
+    recent = RecentOffers()
+    recent.remember(offer("total(a, f(b))"))
+    assert recent.rejoined_at(site_at(now)) == rejoined
