@@ -7,10 +7,10 @@ export OMP_WAIT_POLICY := passive
 export GOMP_SPINCOUNT := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench
+.PHONY: help setup run test lint bench vscode test-editors
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' Makefile
 
 setup: $(READY) ## install everything into .venv
 
@@ -27,6 +27,12 @@ lint: $(READY) ## check style and types
 
 bench: $(READY) ## measure speed on this machine, beside what else there is
 	$(VENV)/bin/sfumato bench
+
+vscode: ## build editors/vscode/dist/sfumato.vsix; needs Node 20 or newer
+	cd editors/vscode && npm ci --no-fund --no-audit && npm run package
+
+test-editors: $(READY) vscode ## type into real Neovims and a real VS Code; pictures go to build/editors
+	SFUMATO_EDITORS=$(CURDIR)/build/editors $(VENV)/bin/pytest tests/e2e/test_neovim.py tests/editors
 
 $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV); this takes a few minutes."

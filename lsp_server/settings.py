@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 # These editors wait 150 to 500 ms after a key before they ask; another wait would only add to it.
 _CLIENTS_THAT_WAIT = frozenset({"Neovim", "coc.nvim", "emacs"})
 
-_NUMBERS = {
+NUMBERS = {
     "debounce_ms": (0, 250),
     "deadline_ms": (350, 10_000),
     "max_lines": (1, 100),
@@ -129,8 +129,8 @@ def parse(raw: object, base: Settings) -> Parsed:
 
 def _checked(name: str, spelled: str, value: object) -> object:
     """The value as `Settings` holds it; ValueError with one sentence when it cannot be."""
-    if name in _NUMBERS:
-        least, greatest = _NUMBERS[name]
+    if name in NUMBERS:
+        least, greatest = NUMBERS[name]
         if isinstance(value, int) and not isinstance(value, bool) and least <= value <= greatest:
             return value
         raise ValueError(

@@ -1,7 +1,9 @@
 """The invariants of ARCHITECTURE.md that can be read off the files."""
 
 import ast
+import json
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -221,14 +223,26 @@ def test_nothing_is_unpickled_and_no_foreign_code_is_run() -> None:
 
 def launchers() -> list[Path]:
     """Sources of the editors' plugins, without what npm installs and builds."""
-    found = [p for p in (ROOT / "editors").rglob("*") if p.suffix in {".lua", ".ts", ".json"}]
+    found = [
+        p for p in (ROOT / "editors").rglob("*") if p.suffix in {".lua", ".ts", ".json", ".py"}
+    ]
     return [p for p in found if not {"node_modules", "dist"} & set(p.parts)]
 
 
 def test_launchers_hold_no_settings() -> None:
     names = {field.name for field in fields(Settings)}
     for path in launchers():
+        if path.name == "package.json":
+            continue  # has them all; the next test says from where
         assert not names & set(re.findall(r"\w+", path.read_text())), path
+
+
+def test_vs_code_is_told_the_settings_there_are() -> None:
+    script = ROOT / "editors/vscode/write_settings.py"
+    written = runpy.run_path(str(script))
+    package = json.loads((ROOT / "editors/vscode/package.json").read_text())
+    before = json.dumps(package)
+    assert json.dumps(written["with_settings"](package)) == before, f"run python {script.name}"
 
 
 def test_pages_for_editors_name_settings_that_exist() -> None:

@@ -1,0 +1,182 @@
+/** The language server's life: found, started, started again when it dies. */
+
+import { setTimeout as pauseFor } from 'node:timers/promises';
+import * as vscode from 'vscode';
+import {
+  CloseAction,
+  ErrorAction,
+  LanguageClient,
+  type LanguageClientOptions,
+  type ServerOptions,
+} from 'vscode-languageclient/node';
+
+import type { Diffs } from './diffs';
+import type { Pause } from './pause';
+import type { Draft, Preview } from './preview';
+import { Unavailable, findProgram, offerToInstall } from './program';
+import { own, serverSettings } from './settings';
+import type { Status, StatusItem } from './status';
+
+/** Pause after the first, second, ... death in a row. */
+const BACK_OFF_MS = [1_000, 2_000, 5_000, 15_000, 60_000];
+
+/** A server that has lived this long has not died in a row. */
+const SETTLED_MS = 60_000;
+
+const LANGUAGES = [
+  'c',
+  'cpp',
+  'go',
+  'java',
+  'javascript',
+  'javascriptreact',
+  'python',
+  'rust',
+  'typescript',
+  'typescriptreact',
+];
+
+export interface Surroundings {
+  log: vscode.LogOutputChannel;
+  pause: Pause;
+  status: StatusItem;
+  diffs: Diffs;
+  preview: Preview;
+}
+
+export class Server {
+  private client: LanguageClient | undefined;
+  private program: string | undefined;
+  private deaths = 0;
+  private startedAt = 0;
+  private attempts = 0;
+
+  constructor(
+    private readonly context: vscode.ExtensionContext,
+    private readonly around: Surroundings,
+  ) {}
+
+  /** Find the program, or have it installed, and start it; what goes wrong is shown.
+   *
+   * Nothing happens if it was asked for again while the user was thinking.
+   */
+  async start(): Promise<void> {
+    const { log, status } = this.around;
+    this.attempts += 1;
+    const attempt = this.attempts;
+    try {
+      const program = (await findProgram(this.context)) ?? (await offerToInstall(this.context, log));
+      if (attempt !== this.attempts) {
+        return;
+      }
+      if (!program) {
+        status.fail('The language server is not installed.');
+        return;
+      }
+      this.program = program;
+      log.info(`starting ${program}`);
+      this.client = new LanguageClient('sfumato', 'Sfumato', this.command(), this.options());
+      this.listen(this.client);
+      this.startedAt = Date.now();
+      await this.client.start();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      log.error(message);
+      status.fail(message);
+      if (error instanceof Unavailable) {
+        void vscode.window.showErrorMessage(message);
+      }
+    }
+  }
+
+  async stop(): Promise<void> {
+    const client = this.client;
+    this.client = undefined;
+    await client?.dispose();
+  }
+
+  async restart(): Promise<void> {
+    await this.stop();
+    this.deaths = 0;
+    await this.start();
+  }
+
+  /** What `sfumato doctor` is run with. */
+  get programPath(): string | undefined {
+    return this.program;
+  }
+
+  /** Ask the server; undefined, and a message, when it is not running. */
+  async request<T>(method: string, params: object): Promise<T | undefined> {
+    if (!this.client?.isRunning()) {
+      void vscode.window.showWarningMessage('Sfumato is not running.');
+      return undefined;
+    }
+    return this.client.sendRequest<T>(method, params);
+  }
+
+  private command(): ServerOptions {
+    const model = own<string>('model');
+    const args = model ? ['lsp', '--model', model] : ['lsp'];
+    return { command: this.program!, args };
+  }
+
+  private options(): LanguageClientOptions {
+    const { log, pause, diffs } = this.around;
+    return {
+      documentSelector: LANGUAGES.map((language) => ({ language })),
+      outputChannel: log,
+      initializationOptions: serverSettings(this.context),
+      synchronize: { configurationSection: 'sfumato' },
+      errorHandler: {
+        error: () => ({ action: ErrorAction.Continue, handled: true }),
+        closed: () => this.closed(),
+      },
+      middleware: {
+        provideInlineCompletionItems: (document, position, context, token, next) =>
+          pause.covers(document.languageId)
+            ? undefined
+            : next(document, position, context, token),
+        workspace: {
+          configuration: ({ items }) =>
+            items.map(({ scopeUri }) =>
+              serverSettings(this.context, scopeUri ? vscode.Uri.parse(scopeUri) : undefined),
+            ),
+          didChangeConfiguration: async () => {
+            const settings = { sfumato: serverSettings(this.context) };
+            await this.client?.sendNotification('workspace/didChangeConfiguration', { settings });
+          },
+          handleApplyEdit: async (params, next) =>
+            (await diffs.agreed(this.client!, params))
+              ? next(params, new vscode.CancellationTokenSource().token)
+              : { applied: false },
+        },
+      },
+    };
+  }
+
+  private listen(client: LanguageClient): void {
+    const { preview, status } = this.around;
+    client.onNotification('$/sfumato/status', (now: Status) => status.set(now));
+    client.onNotification('sfumato/preview', (draft: Draft) =>
+      preview.draw(client.protocol2CodeConverter.asUri(draft.uri), draft),
+    );
+  }
+
+  /** The connection was lost: wait, then have the server started again. */
+  private async closed(): Promise<{ action: CloseAction; handled: boolean }> {
+    const { log, status } = this.around;
+    this.deaths = Date.now() - this.startedAt > SETTLED_MS ? 0 : this.deaths;
+    const pauseMs = BACK_OFF_MS[this.deaths];
+    this.deaths += 1;
+    if (pauseMs === undefined || !this.client) {
+      status.fail('The language server does not stay up; its log says why.');
+      return { action: CloseAction.DoNotRestart, handled: true };
+    }
+    log.warn(`the server is gone; it is started again in ${pauseMs / 1000} s`);
+    status.set({ state: 'starting', message: 'The language server is being started again.' });
+    await pauseFor(pauseMs);
+    this.startedAt = Date.now();
+    return { action: CloseAction.Restart, handled: true };
+  }
+}

@@ -1,0 +1,62 @@
+"""Writes the server's settings, as lsp_server/settings.py has them, into package.json.
+
+    .venv/bin/python editors/vscode/write_settings.py
+
+tests/test_tidy.py fails while the two differ.
+"""
+
+import json
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from lsp_server.settings import NUMBERS, Settings
+
+PACKAGE = Path(__file__).with_name("package.json")
+
+Property = dict[str, Any]
+
+
+def described() -> dict[str, str]:
+    """What the docstring of `Settings` says of each, as a sentence."""
+    table = re.findall(r"^    (\w+)  +(.+(?:\n {8,}.+)*)", Settings.__doc__ or "", re.MULTILINE)
+    texts = {name: " ".join(text.split()).replace("None", "null") for name, text in table}
+    return {name: f"{text[0].upper()}{text[1:]}." for name, text in texts.items()}
+
+
+def properties() -> dict[str, Property]:
+    """The settings as VS Code wants them: JSON Schemas by name."""
+    descriptions = described()
+    made: dict[str, Property] = {}
+    for field in fields(Settings):
+        spelled = re.sub(r"_(\w)", lambda mark: mark[1].upper(), field.name)
+        schema = _schema(field.name, field.default)
+        text = {"description": descriptions[field.name]}
+        made[f"sfumato.{spelled}"] = {**schema, **text, "scope": "resource"}
+    return made
+
+
+def _schema(name: str, default: object) -> Property:
+    if isinstance(default, bool):
+        return {"type": "boolean", "default": default}
+    if isinstance(default, tuple):
+        return {"type": "array", "items": {"type": "string"}, "default": list(default)}
+    if isinstance(default, str):
+        return {"type": "string", "default": default}
+    least, greatest = NUMBERS[name]
+    kind = ["integer", "null"] if default is None else "integer"
+    return {"type": kind, "minimum": least, "maximum": greatest, "default": default}
+
+
+def with_settings(package: Property) -> Property:
+    """A package.json with the server's settings as they should be."""
+    for section in package["contributes"]["configuration"]:
+        if section["title"] == "Suggestions":
+            section["properties"] = properties()
+    return package
+
+
+if __name__ == "__main__":
+    text = json.dumps(with_settings(json.loads(PACKAGE.read_text())), indent=2)
+    PACKAGE.write_text(text + "\n")

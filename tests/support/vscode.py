@@ -1,0 +1,228 @@
+"""A real VS Code window: code-server in a headless Chromium, driven by Playwright."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import psutil
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+
+EXTENSION = Path(__file__).parents[2] / "editors" / "vscode" / "dist" / "sfumato.vsix"
+
+LIMIT_S = 60.0
+"""Bound of every wait; none is expected to come near it."""
+
+SETTINGS: Mapping[str, object] = {
+    "workbench.startupEditor": "none",
+    "workbench.tips.enabled": False,
+    "security.workspace.trust.enabled": False,
+    "telemetry.telemetryLevel": "off",
+    "extensions.ignoreRecommendations": True,
+    "editor.accessibilitySupport": "off",
+    "editor.minimap.enabled": False,
+    "editor.wordBasedSuggestions": "currentDocument",
+    "workbench.secondarySideBar.defaultVisibility": "hidden",
+    "git.enabled": False,
+    "extensions.autoCheckUpdates": False,
+    "extensions.autoUpdate": False,
+    "files.autoSave": "off",
+}
+
+GHOST = ".ghost-text-decoration, .ghost-text, .suggest-preview-text"
+"""Pieces of ghost text, as a CSS selector."""
+
+GHOST_IS = r"""([selector, wanted]) => {
+    const pieces = [...document.querySelectorAll(selector)];
+    const outer = pieces.filter(piece => !piece.parentElement.closest(selector));
+    const boxes = outer.map(piece => [piece.getBoundingClientRect(), piece.textContent]);
+    boxes.sort(([a], [b]) => Math.round(a.top - b.top) || a.left - b.left);
+    const text = boxes.map(([_, text]) => text).join("");
+    return text.replace(/[\s\u00b7]/g, "") == wanted;
+}"""
+"""Whether the ghost text, read line by line and without blanks, is the one wanted."""
+
+ATTEMPTS = 100
+"""A file is read so many times within the limit before it is given up."""
+
+NO_GALLERY = {"serviceUrl": "http://127.0.0.1:9"}
+"""Nobody listens there: nothing is asked of a gallery of extensions."""
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def missing() -> str | None:
+    """What these tests lack on this machine, None if they can run."""
+    for program in ("code-server", "chromium"):
+        if shutil.which(program) is None:
+            return f"{program} is not on PATH"
+    return None if EXTENSION.exists() else "the extension is not built; run `make vscode`"
+
+
+class CodeServer:
+    """The half of VS Code that runs extensions, with ours installed and folders of its own."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
+        self._data, self._extensions = folder / "data", folder / "extensions"
+        self.workspace = folder / "workspace"
+        self.workspace.mkdir(parents=True)
+        self.settings(settings)
+        self._run("--install-extension", str(EXTENSION), "--force").wait(LIMIT_S)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = int(free.getsockname()[1])
+        flags = ["--auth", "none", "--bind-addr", f"127.0.0.1:{self.port}"]
+        quiet = ["--disable-telemetry", "--disable-update-check", "--disable-workspace-trust"]
+        self._process = self._run(*flags, *quiet, str(self.workspace), log=folder / "server.log")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in self.children():
+            child.kill()
+        self._process.kill()
+        self._process.wait(LIMIT_S)
+
+    def children(self, word: str = "") -> list[psutil.Process]:
+        """Processes under this one whose command line has a word in it."""
+        every = psutil.Process(self._process.pid).children(recursive=True)
+        return [child for child in every if word in " ".join(_command_line(child))]
+
+    def settings(self, changed: Mapping[str, object]) -> None:
+        """Write the user's settings; a window that is open follows."""
+        for level in ("User", "Machine"):  # paths of programs are taken from the latter
+            path = self._data / level / "settings.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps({**SETTINGS, **changed}))
+
+    def _run(self, *words: str, log: Path | None = None) -> "subprocess.Popen[bytes]":
+        folders = ["--user-data-dir", str(self._data), "--extensions-dir", str(self._extensions)]
+        with Path(log or os.devnull).open("wb") as output:
+            return subprocess.Popen(
+                ["code-server", *folders, *words],
+                env=os.environ | {"EXTENSIONS_GALLERY": json.dumps(NO_GALLERY)},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
+
+class Window:
+    """One window on the workspace."""
+
+    def __init__(self, page: Page, server: CodeServer) -> None:
+        self.page = page
+        self.server = server
+        self.file = server.workspace
+
+    @property
+    def editor(self) -> Locator:
+        """The lines of the text that are on screen."""
+        return self.page.locator(".editor-instance .view-lines").first
+
+    @property
+    def status(self) -> Locator:
+        """Our item in the status bar."""
+        return self.page.get_by_role("button", name=re.compile("Sfumato:"))
+
+    def open(self, name: str, text: str) -> None:
+        """Make a file, open it, and put the cursor where `$0` is."""
+        before, _, after = text.partition("$0")
+        self.file = self.server.workspace / name
+        self.file.write_text(before + after)
+        self.page.get_by_role("treeitem", name=name, exact=True).dblclick()
+        self.page.locator(f".tab.active[data-resource-name='{name}']").wait_for()
+        self.editor.click()
+        self.page.keyboard.press("Control+G")
+        self.page.locator(".quick-input-widget input").wait_for()
+        line, column = before.count("\n") + 1, len(before.rpartition("\n")[2]) + 1
+        self.page.keyboard.type(f"{line}:{column}")
+        self.page.keyboard.press("Enter")
+        self.page.locator(".quick-input-widget").wait_for(state="hidden")
+
+    def command(self, title: str) -> None:
+        """Run a command by its title."""
+        self.page.keyboard.press("F1")
+        self.page.locator(".quick-input-widget input").wait_for()
+        self.page.keyboard.type(title)
+        self.page.locator(".quick-input-list-entry", has_text=title).first.click()
+
+    def close(self) -> None:
+        """Save and close the file that is open."""
+        self.page.keyboard.press("Escape")
+        self.saved()
+        self.page.keyboard.press("Control+K")
+        self.page.keyboard.press("w")
+
+    def type(self, text: str) -> None:
+        """Type key by key."""
+        self.page.keyboard.type(text)
+
+    def press(self, key: str) -> None:
+        """Press one key, as Playwright names it."""
+        self.page.keyboard.press(key)
+
+    def saved(self) -> str:
+        """Save the file that is open; returns its text."""
+        self.page.keyboard.press("Control+S")
+        self.page.locator(".tab.active.dirty").wait_for(state="detached")
+        return self.file.read_text()
+
+    def wait_for_ghost(self, text: str) -> None:
+        """Wait until this ghost text is shown; blanks are not compared."""
+        wanted = re.sub(r"\s", "", text)
+        self.page.wait_for_function(GHOST_IS, arg=[GHOST, wanted])
+
+    def wait_without_ghost(self) -> None:
+        """Wait until no ghost text is shown."""
+        expect(self.page.locator(GHOST)).to_have_count(0)
+
+    def wait_for_text(self, text: str) -> None:
+        """Wait until the file, saved, holds a text."""
+        for _ in range(ATTEMPTS):
+            if self.saved() == text:
+                return
+            self.page.wait_for_timeout(LIMIT_S * 1000 / ATTEMPTS)
+        assert self.saved() == text
+
+    def shoot(self, path: Path) -> None:
+        """Keep a picture of the window."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=path)
+
+
+@contextmanager
+def window(server: CodeServer) -> Generator[Window]:
+    """A window in a browser of its own, ready to be typed in."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=CHROMIUM_FLAGS
+        )
+        page = browser.new_page(viewport={"width": 1000, "height": 640})
+        page.set_default_timeout(LIMIT_S * 1000)
+        expect.set_options(timeout=LIMIT_S * 1000)
+        page.goto(f"http://127.0.0.1:{server.port}/", wait_until="commit")
+        page.locator(".monaco-workbench").wait_for()
+        yield Window(page, server)
+        browser.close()
