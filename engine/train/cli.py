@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.rendezvous import DEFAULT_MODEL
 from engine.threads import usable_cores
-from engine.train import cli_corpus, cli_eval, cli_train
+from engine.train import cli_adapt, cli_corpus, cli_eval, cli_train
 from engine.train.mix import MIX
 
 _EXCLUDED = Path(__file__).parent / "corpus" / "excluded.txt"
@@ -60,10 +60,21 @@ def _add_build(build: argparse.ArgumentParser) -> None:
 
 
 def _add_train(train: argparse.ArgumentParser) -> None:
-    train.set_defaults(run=cli_train.run)
+    train.set_defaults(run=_train)
     train.add_argument("sources", type=Path, nargs="*", metavar="SOURCE")
+    train.add_argument("--on", type=Path, metavar="PROJECT", help="adapt a model to this project")
+    train.add_argument(
+        "--from",
+        dest="start",
+        type=_model,
+        default=DEFAULT_MODEL,
+        metavar="DIR",
+        help='the model to adapt, or "default"',
+    )
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
-    train.add_argument("--minutes", type=_above_zero, default=60.0, help="time to train in all")
+    train.add_argument(
+        "--minutes", type=_above_zero, help="time to train in all (default: 60; with --on 5)"
+    )
     train.add_argument("--device", default="auto", help="cpu, cuda, auto (default)")
     train.add_argument("--threads", type=int)
     train.add_argument("--vocabulary", type=int, default=8192, metavar="TOKENS")
@@ -85,6 +96,15 @@ def _add_eval(evaluation: argparse.ArgumentParser) -> None:
     evaluation.add_argument(
         "--pace", type=Path, metavar="PNG", help="also measure the cost of fewer passes; draw it"
     )
+
+
+def _train(options: argparse.Namespace) -> None:
+    options.minutes = options.minutes or (5.0 if options.on else 60.0)
+    (cli_adapt if options.on else cli_train).run(options)
+
+
+def _model(word: str) -> Path:
+    return DEFAULT_MODEL if word == "default" else Path(word)
 
 
 def _mix(words: str) -> dict[str, float]:

@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
     run = Run(options.out, config, settings, placement)
     if run.step:
         print(f"resumed at step {run.step}, {run.seconds / 60:.1f} of {options.minutes:g} minutes")
-    _run_with_progress(run)
+    run_with_progress(run)
     draw_curve(options.out)
     print(f"{options.out / 'checkpoint'}: {run.step} steps, {run.tokens / 1e6:.2f}M tokens")
 
@@ -97,7 +97,8 @@ def _learn_vocabulary(files: list[SourceFile], size: int, path: Path) -> None:
     Tokenizer.train(texts, size).save(path)
 
 
-def _run_with_progress(run: Run) -> None:
+def run_with_progress(run: Run) -> None:
+    """Train to the end of the budget, and show how it goes."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -68,6 +68,17 @@ def evaluate(
     return scores
 
 
+def as_used(engine: Engine, items: list[Item], progress: Callable[[], None]) -> list[Score]:
+    """Scores per kind of the engine as a user meets it: the length unknown, with looking up."""
+    scores: list[Score] = []
+    for kind in KINDS:
+        own = [item for item in items if item.kind == kind]
+        answers = [_ask(engine, item, None) for item in own]
+        scores += [_engine_score(kind, "unknown length", own, answers)] if own else []
+        progress()
+    return scores
+
+
 def paced(
     engine: Engine, tokenizer: Tokenizer, items: list[Item], progress: Callable[[], None]
 ) -> list[Score]:

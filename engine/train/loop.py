@@ -36,7 +36,10 @@ _EDIT_RATE = 0.15
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """What distinguishes one run from another. Times in minutes, rates as torch takes them."""
+    """What distinguishes one run from another. Times in minutes, rates as torch takes them.
+
+    title  begins the checkpoint's name; the number of its weights ends it
+    """
 
     minutes: float
     shape: BatchShape
@@ -46,6 +49,7 @@ class RunSettings:
     compiled: bool = True
     save_minutes: float = 1.0
     mix: dict[str, float] = field(default_factory=lambda: dict(MIX))
+    title: str = "sfumato"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,7 @@ class Run:
 
     def export(self, folder: Path) -> None:
         """Write the model as a checkpoint."""
-        name = f"sfumato-{sum(p.numel() for p in self.model.parameters()) / 1e6:.1f}m"
+        name = f"{self.settings.title}-{sum(p.numel() for p in self.model.parameters()) / 1e6:.1f}m"
         context = self.settings.shape.tokens
         checkpoint.save(folder, name, self.model, self.tokenizer, context)
 
