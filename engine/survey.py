@@ -6,12 +6,22 @@ from itertools import pairwise
 
 from engine.remedies import remedies
 from engine.types import Hole, Span, Survey, SurveyRequest
-from grammars import Language, Shape, faults_in, hole_at, language_for, placeholders
+from grammars import (
+    Language,
+    Shape,
+    faults_in,
+    hole_at,
+    language_for,
+    placeholders,
+    undocumented,
+)
 
 MAX_BYTES = 256 * 1024
 """A longer text is searched for markers alone: parsing it would take longer than a menu may."""
 BODY_LINES = 12
 
+_DOCUMENTATION = {"python": (b'"""', b'"""'), "go": (b"// ", b""), "rust": (b"/// ", b"")}
+"""What opens and closes a comment on a definition, where it is not `/** */`."""
 _INDENTATION = re.compile(rb"^([ \t]+)\S", re.MULTILINE)
 
 
@@ -88,8 +98,18 @@ def _apart(holes: list[Hole]) -> tuple[Hole, ...]:
 
 
 def _shapes(language: Language, text: bytes, cursor: int) -> Iterator[Hole]:
-    """The arguments of the call that the cursor is in."""
+    """The arguments of the call, and the docstring to come, that the cursor is in."""
     shape = hole_at(language, text, cursor)
     if shape.kind == "arguments":
         lines = text.count(b"\n", shape.start, shape.end) + 1
         yield Hole(Span(shape.start, shape.end), "arguments", max_lines=lines)
+    definition = undocumented(language, text, cursor)
+    if definition is not None:
+        inside = language.id == "python"
+        at = definition.body if inside else definition.start
+        before, _ = _line_around(text, Span(at, at))
+        at -= len(before.lstrip())
+        opening, closing = _DOCUMENTATION.get(language.id, (b"/** ", b" */"))
+        indentation = before[: len(before) - len(before.lstrip())]
+        if not inside or not before.strip():  # else the body is on the line of its head
+            yield Hole(Span(at, at), "docstring", opening, closing + b"\n" + indentation)

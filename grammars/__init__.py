@@ -5,12 +5,14 @@ Text is bytes and every offset counts bytes. Every byte string gets an answer: b
 """
 
 from grammars.context import faults_in
+from grammars.definitions import Definition, undocumented
 from grammars.gate import Gate
 from grammars.languages import Language, language_for, language_for_path
 from grammars.shapes import Shape, hole_at, placeholders
 from grammars.syntax import Fault
 
 __all__ = [
+    "Definition",
     "Fault",
     "Gate",
     "Language",
@@ -20,4 +22,5 @@ __all__ = [
     "language_for",
     "language_for_path",
     "placeholders",
+    "undocumented",
 ]

@@ -23,6 +23,7 @@ FILLS = {
     "f(a, b": "c=3",
     "g(a, b": "c=(3",
     "area(1": "height",
+    'hello():\n    """': "Say hello.",
 }
 """What the engine puts behind each of these."""
 
@@ -194,6 +195,15 @@ def test_a_call_gets_the_arguments_it_lacks_and_keeps_the_others(editor: FakeEdi
     place = at(editor, r"b\)")
     editor.choose(titled(editor.menu(place, place), "Complete this call's arguments"))
     assert editor.buffer == "x = f(a, b, c=3)\n"
+
+
+def test_a_docstring_is_written_where_there_is_none(editor: FakeEditor) -> None:
+    editor.open("def hello():\n    print('hello')\n")
+    place = at(editor, "print")
+    editor.choose(titled(editor.menu(place, place), "Write the docstring"))
+    assert editor.buffer == 'def hello():\n    """Say hello."""\n    print(\'hello\')\n'
+    sentence = "The cursor is in no function that lacks a docstring."
+    assert editor.command("sfumato.writeDocstring", editor.uri, editor.position(place)) == sentence
 
 
 def test_what_would_break_the_file_is_not_applied(editor: FakeEditor) -> None:

@@ -78,7 +78,7 @@ def test_drafts_show_the_whole_hole_while_one_block_of_it_is_written() -> None:
 
 
 @given(st.integers(0, 2**32), st.sampled_from([0.1, 0.4, 0.9]))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_a_long_draft_stays_sound_whatever_the_denoiser_says(seed: int, strength: float) -> None:
     draft = source_code(2, seed=3).strip()
     engine = Engine(tiny_checkpoint(tiny_denoiser()), CPU, Rule(passes=1, temperature=1.0))

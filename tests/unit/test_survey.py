@@ -65,11 +65,48 @@ def test_code_without_placeholders_has_no_hole() -> None:
 )
 def test_the_arguments_around_the_cursor_are_found(text: str, arguments: str) -> None:
     bare, found = look(text)
-    (shape,) = found.shapes
+    shape = found.shapes[0]
     assert (shape.kind, bare[shape.span.start : shape.span.end].decode()) == (
         "arguments",
         arguments,
     )
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "after"),
+    [
+        ("python", "def f(a):\n    return |a\n", 'def f(a):\n    """FILL"""\n    return a\n'),
+        ("go", "func f() int {\n\treturn |1\n}\n", "// FILL\nfunc f() int {\n\treturn 1\n}\n"),
+        (
+            "typescript",
+            "class A {\n  m() { return |1 }\n}\n",
+            "class A {\n  /** FILL */\n  m() { return 1 }\n}\n",
+        ),
+        (
+            "typescript",
+            "export function f() { return |1 }\n",
+            "/** FILL */\nexport function f() { return 1 }\n",
+        ),
+    ],
+)
+def test_a_docstring_has_its_place(language: str, text: str, after: str) -> None:
+    bare, found = look(text, language)
+    (shape,) = found.shapes
+    assert (shape.kind, filled(bare, shape, "FILL")) == ("docstring", after)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("python", 'def f(a):\n    """Give a."""\n    return |a\n'),
+        ("python", "def f(a): return |a\n"),
+        ("python", "x = |1\n"),
+        ("go", "// f gives 1.\nfunc f() int {\n\treturn |1\n}\n"),
+        ("typescript", "/** Gives 1. */\nexport function f() { return |1 }\n"),
+    ],
+)
+def test_what_is_documented_or_no_function_gets_no_docstring(language: str, text: str) -> None:
+    assert look(text, language)[1].shapes == ()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+"""All holes of a file: two rounds, of which the second sees what the first made."""
+
+import asyncio
+
+import pytest
+
+from engine import InfillRequest, Span, Suggestion
+from lsp_server.actions.desk import Desk
+from lsp_server.actions.holes import fill_all
+from lsp_server.actions.page import Page, changed
+from lsp_server.connection import Client, Connection
+from lsp_server.positions import split_lines
+from lsp_server.session import Snapshot
+from tests.support.scripted_client import LIMIT_S, ScriptedClient, suggestion
+
+TEXT = "def one():\n    ...\n\n\ndef two():\n    ...\n"
+
+
+async def filled(client: ScriptedClient) -> str:
+    """The text after its holes are filled."""
+
+    async def connect() -> Client:
+        return client
+
+    found = asyncio.Event()
+    connection = Connection(connect, lambda status: found.set() if status.state == "idle" else None)
+    connection.wake()
+    page = Page.of(Snapshot("file:///a.py", "python", 1, split_lines(TEXT.encode())))
+    async with asyncio.timeout(LIMIT_S):
+        await found.wait()
+        desk = Desk(page, Span(0, 0), "medium", b"", connection, None, (), lambda _m, _p: None)
+        plan = await fill_all(desk)
+    return changed(page.text, plan.changes).decode()
+
+
+@pytest.mark.asyncio
+async def test_each_hole_sees_in_the_second_round_what_the_others_became() -> None:
+    def answer(request: InfillRequest) -> list[Suggestion]:
+        number = request.text[: request.hole.start].count(b"def ")
+        return [suggestion(f"return {number}{number}" if request.draft else f"return {number}")]
+
+    client = ScriptedClient(answer).run_freely()
+    assert await filled(client) == TEXT.replace("...", "return 11", 1).replace("...", "return 22")
+    first, second = client.requests[:2], client.requests[2:]
+    assert [request.draft for request in first] == [None, None]
+    assert all(request.text.count(b"...") == 1 for request in first)
+    assert [request.draft for request in second] == [b"return 1", b"return 2"]
+    assert b"return 2" in second[0].text
+    assert b"return 1" in second[1].text
+
+
+@pytest.mark.asyncio
+async def test_fills_that_go_ill_together_fall_back_on_the_first_round() -> None:
+    client = ScriptedClient(
+        lambda request: [suggestion("return (" if request.draft else "return 1")]
+    )
+    assert await filled(client.run_freely()) == TEXT.replace("...", "return 1")
