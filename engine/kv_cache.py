@@ -15,8 +15,8 @@ from engine.tokenizer import MASK
 
 PREFIX, SUFFIX = 0, 1
 
-_SEGMENTS = 8
-"""Streams kept: prefix and suffix of the last few places the user worked at."""
+LIMIT_BYTES = 32 * 2**20
+"""Kept in all: prefix and suffix of the last places the user worked at."""
 
 _STRIDE, _READ_STRIDE = 64, 16
 """Streams are handed out, and read, in multiples of so many tokens: oneDNN compiles a kernel for
@@ -51,6 +51,10 @@ class _Segment:
     keys_LKTE: Tensor
     values_LKTE: Tensor
 
+    @property
+    def size_bytes(self) -> int:
+        return self.keys_LKTE.nbytes + self.values_LKTE.nbytes
+
     def stream(self, length: int) -> Stream:
         """Views of the first `length` tokens, one pair per layer."""
         return [
@@ -62,29 +66,41 @@ class _Segment:
 class ContextCache:
     """Encodes streams through a model, and remembers them.
 
-    capacity  tokens in the longest stream
+    capacity     tokens in the longest stream
+    limit_bytes  of keys and values; the streams longest unused go first, but never the last two,
+                 which a canvas is looking at
     """
 
-    def __init__(self, model: Denoiser, capacity: int) -> None:
-        self._model, self._capacity = model, capacity
+    def __init__(self, model: Denoiser, capacity: int, limit_bytes: int = LIMIT_BYTES) -> None:
+        self._model, self._capacity, self._limit_bytes = model, capacity, limit_bytes
         self._device = model.embedding.weight.device
         self._segments: list[_Segment] = []  # least recently used first
 
     def read(self, tokens: list[int], direction: int) -> Read:
         """The stream of `tokens`, given in their order of reading.
 
-        It is made of views, which hold until the next call with the same direction.
+        It is made of views, which hold until the next call with the same direction. What was read
+        beyond `tokens` before is kept: the cursor may come back.
         """
         segment, common = self._closest(tokens, direction)
         fresh = tokens[common:]
         if fresh:
             self._encode(segment, fresh, common)
-        segment.tokens = tokens
+            segment.tokens = tokens
         self._segments.append(segment)
-        del self._segments[:-_SEGMENTS]
+        self._evict()
         whole = min(self._capacity, -(-len(tokens) // _STRIDE) * _STRIDE)
         padded = torch.tensor([tokens + [0] * (whole - len(tokens))], device=self._device)
         return Read(segment.stream(whole), padded, len(tokens), len(fresh))
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the keys and values kept."""
+        return sum(segment.size_bytes for segment in self._segments)
+
+    def _evict(self) -> None:
+        while len(self._segments) > 2 and self.size_bytes > self._limit_bytes:
+            del self._segments[0]
 
     def _closest(self, tokens: list[int], direction: int) -> tuple[_Segment, int]:
         """Take out the segment that shares most with `tokens`; a new one if none shares half."""
@@ -122,7 +138,11 @@ class ContextCache:
 
 def _shared(first: list[int], second: list[int]) -> int:
     """Length of the longest common prefix."""
-    for index, (a, b) in enumerate(zip(first, second, strict=False)):
-        if a != b:
-            return index
-    return min(len(first), len(second))
+    low, high = 0, min(len(first), len(second))
+    while low < high:  # by halves: comparing slices is hundreds of times as fast as comparing items
+        middle = (low + high + 1) // 2
+        if first[low:middle] == second[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

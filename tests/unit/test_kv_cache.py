@@ -145,10 +145,32 @@ def test_a_prefix_is_never_taken_for_a_suffix() -> None:
 
 
 @torch.inference_mode()
-def test_documents_long_untouched_are_forgotten() -> None:
-    cache = ContextCache(MODEL, CAPACITY)
-    first = [4, *range(20, 30)]
-    cache.read(first, PREFIX)
-    for start in range(40, 140, 10):
-        cache.read([4, *range(start, start + 10)], PREFIX)
-    assert encoded(cache, first, PREFIX) == 11
+def test_the_cursor_may_go_up_and_come_back() -> None:
+    cache, text = ContextCache(MODEL, CAPACITY), [4, *range(20, 50)]
+    assert [encoded(cache, text[:end]) for end in (31, 9, 20, 31)] == [31, 0, 0, 0]
+    assert encoded(cache, [*text[:9], 90]) == 1  # typed there: what was read beyond is gone
+    assert encoded(cache, text[:16]) == 7
+
+
+@torch.inference_mode()
+def test_what_is_kept_is_bounded_in_bytes_and_what_is_longest_unused_goes_first() -> None:
+    one = ContextCache(MODEL, CAPACITY)
+    encoded(one, [4])
+    limit_bytes = 4 * one.size_bytes
+    cache = ContextCache(MODEL, CAPACITY, limit_bytes)
+    documents = [[4, *range(start, start + 10)] for start in range(20, 100, 10)]
+    for text in documents:
+        encoded(cache, text)
+        encoded(cache, documents[0])  # in use all the time
+        assert cache.size_bytes <= limit_bytes
+    assert encoded(cache, documents[0]) == 0
+    assert encoded(cache, documents[-1]) == 0
+    assert encoded(cache, documents[1]) == 11
+
+
+@torch.inference_mode()
+def test_what_a_canvas_looks_at_is_kept_whatever_the_limit() -> None:
+    cache = ContextCache(MODEL, CAPACITY, limit_bytes=0)
+    documents = [Document([*range(20, 30)]), Document([*range(40, 60)])]
+    for document in documents:
+        assert_exact(cache, document)
