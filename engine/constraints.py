@@ -69,6 +69,11 @@ class ConstrainedGate:
         heads = (fill[:end] for end in reversed(ends))
         return next((head for head in heads if not self.faults(head)), b"")
 
+    def longest_closed_prefix(self, fill: bytes) -> bytes:
+        """The gate's, where it meets the constraint; b"" if it does not."""
+        closed = self.gate.longest_closed_prefix(fill) if self.gate else b""
+        return b"" if any(self._unmet(closed)) else closed
+
     def _unmet(self, fill: bytes) -> Iterator[Fault]:
         at = 0
         for wanted in self.constraint.must:

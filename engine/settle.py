@@ -85,7 +85,7 @@ class Settler:
         found = next(self._sound(gate, fills), None)
         if found is None:
             found = yield from self._mend(gate, fills[0])
-        found = found or self._cut(gate, fills[0])
+        found = found or self._cut(gate, fills)
         if isinstance(gate, ConstrainedGate) and gate.gate is None and found.text:
             return replace(found, verdict="unchecked")
         return found
@@ -105,13 +105,13 @@ class Settler:
         return found
 
     def _unchecked(self, fill: Fill) -> Settled:
-        text = self._text(fill.tokens).decode(errors="ignore").encode()
+        text = self.text(fill.tokens).decode(errors="ignore").encode()
         return Settled(text, "unchecked", fill.score_nats, fill.tokens)
 
     def _sound(self, gate: Gate | ConstrainedGate, fills: list[Fill]) -> Iterator[Settled]:
         """The fills without a fault; nothing at all counts only where it is the best."""
         for rank, fill in enumerate(fills):
-            text = self._text(fill.tokens)
+            text = self.text(fill.tokens)
             if (text or rank == 0) and not gate.faults(text) and gate.confirm(text):
                 yield Settled(text, "valid", fill.score_nats, fill.tokens)
 
@@ -121,7 +121,7 @@ class Settler:
         """Climb in the lattice; where that fails, remask what is to blame, look again, climb."""
 
         def detokenize(tokens: Sequence[int]) -> bytes:
-            return self._text(fill.around(tokens))
+            return self.text(fill.around(tokens))
 
         canvas, rule = fill.canvas, replace(self.rule, passes=_PASSES)
         for round_index in range(_ROUNDS + 1):
@@ -140,13 +140,22 @@ class Settler:
                 yield canvas
         return None
 
-    def _cut(self, gate: Gate | ConstrainedGate, fill: Fill) -> Settled:
-        text = gate.longest_sound_prefix(self._text(fill.tokens))
-        if time.monotonic() >= self.deadline or not text or not gate.confirm(text):
-            return Settled(b"", "rejected", fill.score_nats)
-        return Settled(text, "cut", fill.score_nats)
+    def _cut(self, gate: Gate | ConstrainedGate, fills: list[Fill]) -> Settled:
+        """The longest sound head of the best row that has one, first as it is, then closed."""
+        for cut in (gate.longest_sound_prefix, gate.longest_closed_prefix):
+            for fill in fills:
+                text = cut(self.text(fill.tokens))
+                if time.monotonic() >= self.deadline:
+                    break
+                if text and self._is_kept(text) and gate.confirm(text):
+                    return Settled(text, "cut", fill.score_nats)
+        return Settled(b"", "rejected", fills[0].score_nats)
 
-    def _text(self, tokens: Sequence[int]) -> bytes:
+    def _is_kept(self, text: bytes) -> bool:
+        """Has a fill that was closed nothing that stands behind the hole already?"""
+        return self.around.trim(text.decode()).encode() == text
+
+    def text(self, tokens: Sequence[int]) -> bytes:
         """The bytes of a fill: at most `max_lines` lines, and nothing that stands behind the hole.
 
         Bytes that are no UTF-8 are left as they are, for the gate to find.

@@ -65,6 +65,11 @@ class Context:
         closers = _closers(mark for at, mark in self.unmatched[0] if at >= self.row)
         return [stub.replace(b"%", closers) for stub in self.language.fills]
 
+    def closed(self, fill: bytes) -> bytes:
+        """`fill` and the brackets that are still open behind it, of its own and of its line."""
+        opened = still_open((mark for at, mark in self.unmatched[0] if at >= self.row), fill)
+        return fill + _closers(opened)
+
     @cached_property
     def unmatched(self) -> tuple[list[tuple[int, bytes]], list[tuple[int, bytes]]]:
         """The brackets that are open before the hole, and those closed after it, with no partner.
@@ -128,14 +133,20 @@ class Repair:
 
     def _completed(self, fill: bytes) -> bytes:
         line = fill + self.rest
-        opened = list(self.opened)
-        for mark in _BRACKET.findall(_QUOTED.sub(b"", line)):
-            if mark in _CLOSER:
-                opened.append(mark)
-            elif opened and _CLOSER[opened[-1]] == mark:
-                opened.pop()
+        opened = still_open(self.opened, line)
         body = self.context.language.stubs[0] if line.rstrip().endswith(b":") else b""
         return line + b" " + body + b"\n" * bool(opened) + _closers(opened)
+
+
+def still_open(opened: Iterable[bytes], text: bytes) -> list[bytes]:
+    """The brackets that are open behind `text` where these are before it; strings are left out."""
+    still = list(opened)
+    for mark in _BRACKET.findall(_QUOTED.sub(b"", text)):
+        if mark in _CLOSER:
+            still.append(mark)
+        elif still and _CLOSER[still[-1]] == mark:
+            still.pop()
+    return still
 
 
 def repairs(context: Context) -> Iterator[Repair]:

@@ -11,6 +11,7 @@ P3  What was parsed is what is inserted.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 
@@ -90,13 +91,29 @@ class Gate:
 
         It ends where a line does, or else where a token does.
         """
-        line_ends = [found.start() for found in re.finditer(rb"\r?\n", fill)]
-        token_ends = [found.end() for found in _TOKEN_END.finditer(fill)]
-        for end in [len(fill), *reversed(line_ends), *reversed(token_ends)]:
-            head = fill[:end]
+        for head in _heads(fill):
             if head.strip() and not self.faults(head):
                 return head
         return b""
+
+    def longest_closed_prefix(self, fill: bytes) -> bytes:
+        """The longest head of `fill` that, its open brackets closed, adds no fault; so closed.
+
+        b"" if none. The brackets of the hole's own line count among those to close.
+        """
+        for head in _heads(fill):
+            closed = self._judge.closed(head)
+            if head.strip() and closed != head and not self.faults(closed):
+                return closed
+        return b""
+
+
+def _heads(fill: bytes) -> Iterator[bytes]:
+    """The fill, what it has up to the ends of lines, up to the ends of tokens; longest first."""
+    line_ends = [found.start() for found in re.finditer(rb"\r?\n", fill)]
+    token_ends = [found.end() for found in _TOKEN_END.finditer(fill)]
+    for end in dict.fromkeys([len(fill), *reversed(line_ends), *reversed(token_ends)]):
+        yield fill[:end]
 
 
 class _Judge:
@@ -115,6 +132,9 @@ class _Judge:
 
     def nodes(self, fill: bytes) -> set[str]:
         return self._context.nodes(fill)
+
+    def closed(self, fill: bytes) -> bytes:
+        return self._context.closed(fill)
 
     def _added(self, found: list[Fault], fill: bytes) -> list[Fault]:
         if not found:

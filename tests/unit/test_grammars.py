@@ -1,6 +1,7 @@
 """The gate's promises, on any text; what it says of particular fills is in `golden/faults/`."""
 
 import ast
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -27,6 +28,8 @@ CODE = st.lists(
 ).map(b"".join)
 
 
+EXAMPLES = int(os.environ.get("SFUMATO_EXAMPLES", "15"))
+"""Generated cases for each language and property; 2500 make a hundred thousand in all."""
 INSTALLED = [one for one in LANGUAGES if language_for(one.lsp_ids[0])]
 
 
@@ -41,7 +44,7 @@ def tree_is_sound(language: Language, text: bytes) -> bool:
 
 
 @pytest.mark.parametrize("language", INSTALLED, ids=lambda language: language.id)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(before=CODE, hole=CODE, after=CODE, fill=CODE)
 def test_every_byte_string_gets_an_answer(
     language: Language, before: bytes, hole: bytes, after: bytes, fill: bytes
@@ -56,7 +59,7 @@ def test_every_byte_string_gets_an_answer(
 
 
 @pytest.mark.parametrize("language", INSTALLED, ids=lambda language: language.id)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(before=CODE, after=CODE, fill=CODE)
 def test_a_sound_buffer_stays_sound(
     language: Language, before: bytes, after: bytes, fill: bytes
@@ -252,3 +255,44 @@ def test_a_broken_buffer_is_judged_as_it_would_be_mended(
     assert not gate.strict
     assert [fill for fill in kept if not gate.confirm(fill)] == []
     assert [fill for fill in refused if gate.confirm(fill)] == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fill", "closed"),
+    [
+        (b"x = f(", b"\n", b"a, [1", b"a, [1])"),
+        (b"x = ", b"\n", b"f(a, (b ]", b"f(a, (b))"),
+        (b"x = f(", b")\n", b"a", b""),
+    ],
+)
+def test_the_longest_head_that_can_be_closed(
+    before: bytes, after: bytes, fill: bytes, closed: bytes
+) -> None:
+    gate = Gate(python(), before + after, len(before), len(before))
+    assert gate.longest_closed_prefix(fill) == closed
+
+
+ADVERSARIAL = {
+    "nested": b"(" * 20_000,
+    "closed": b"}" * 20_000,
+    "one line": b"x = [1, 2]; " * 90_000,
+    "nulls": b"\0" * 5_000,
+    "quotes": b"\"'`" * 5_000,
+    "not UTF-8": b"\xff\xfe" * 5_000,
+}
+
+
+@pytest.mark.parametrize("text", ADVERSARIAL.values(), ids=ADVERSARIAL)
+@pytest.mark.parametrize("language_id", ["python", "javascript", "cpp"])
+def test_a_hostile_text_gets_an_answer_and_the_next_one_its_own(
+    language_id: str, text: bytes
+) -> None:
+    language = language_for(language_id)
+    assert language
+    middle = len(text) // 2
+    gate = Gate(language, text, middle, middle)
+    gate.confirm(b"a")
+    assert gate.longest_sound_prefix(b"\xff") == b""
+    sound = Gate(language, b"a = f(1);\n", 6, 7)
+    assert sound.confirm(b"2")
+    assert not sound.confirm(b"2)")
