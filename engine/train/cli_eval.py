@@ -4,6 +4,7 @@ import argparse
 import json
 import random
 from dataclasses import asdict
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from engine.checkpoint import load
 from engine.device import place
+from engine.errors import CorpusError
 from engine.infill import Engine
 from engine.threads import SERVING_THREADS
 from engine.tokenizer import Tokenizer
@@ -23,10 +25,49 @@ from engine.train.items import KINDS, draw_items
 from engine.train.loop import validation_loss
 from engine.train.mix import MIX
 from engine.train.pack import pack_files
+from engine.train.problems import read_problems, solve
+from engine.train.sandbox import refusal
+
+_PROBLEM_FILES = (".jsonl", ".jsonl.gz")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Score the model on holes cut from the sources, and print the table."""
+    """Score the model on problems in JSON lines, or on holes cut from the sources."""
+    problems = [source for source in options.sources if source.name.endswith(_PROBLEM_FILES)]
+    if problems and len(options.sources) > 1:
+        raise CorpusError(f"{problems[0]} holds problems: measure on it alone, or on folders")
+    if problems:
+        _run_problems(options, problems[0])
+    else:
+        _run_holes(options)
+
+
+def _run_problems(options: argparse.Namespace, path: Path) -> None:
+    problems = read_problems(path)
+    engine = Engine.load(options.model, options.device, SERVING_THREADS)
+    tokenizer = Tokenizer.load(options.model / "tokenizer.json")
+    why_not = refusal() if any(problem.trials for problem in problems) else None
+    with Progress(console=Console(stderr=True)) as progress:
+        if why_not:
+            progress.console.print(why_not, highlight=False)
+        task = progress.add_task("solving", total=2 * len(problems))
+        results = solve(
+            engine, tokenizer, problems, lambda: progress.advance(task), tested=not why_not
+        )
+    table = Table(title=f"{path.name}, %")
+    for name in ("length", "problems", "exact", "tested", "pass@1"):
+        table.add_column(name, justify="left" if name == "length" else "right")
+    for one in results:
+        passed = "" if one.passed is None else f"{100 * one.passed:.1f}"
+        exact = f"{100 * one.exact:.1f}"
+        table.add_row(one.way, str(one.problems), exact, str(one.tested), passed)
+    Console().print(table)
+    if options.json:
+        facts = {"model": asdict(engine.info), "results": [asdict(one) for one in results]}
+        options.json.write_text(json.dumps(facts, indent=1) + "\n")
+
+
+def _run_holes(options: argparse.Namespace) -> None:
     engine = Engine.load(options.model, options.device, SERVING_THREADS)
     tokenizer = Tokenizer.load(options.model / "tokenizer.json")
     files = read_sources(options.sources)
