@@ -212,24 +212,6 @@ def test_the_command_says_how_it_stands_and_what_it_knows(editor: Neovim, file: 
     assert found == ["light", "medium", "full"]
 
 
-def test_all_holes_are_filled_in_one_step_of_undo(editor: Neovim, file: Path) -> None:
-    holes = "def f(name):\n    ...$0\n\n\ndef g(name):\n    ...\n"
-    editor.edit(file, holes)
-    editor.wait_until(IDLE)
-    editor.keys("<Esc>")
-    editor.call("nvim_command", "Sfumato fill_all")
-    editor.wait_without("...")
-    editor.keys("u")
-    editor.wait_buffer(holes.replace("$0", ""))
-
-
-def test_what_cannot_be_done_is_said(editor: Neovim, file: Path) -> None:
-    editor.edit(file, METHOD)
-    editor.wait_until(IDLE)
-    editor.call("nvim_command", "Sfumato fill_all")
-    editor.wait_for("There is no hole in this file")
-
-
 def test_checkhealth_looks_at_everything(editor: Neovim, file: Path) -> None:
     editor.edit(file, METHOD)
     editor.wait_until(IDLE)
