@@ -108,16 +108,6 @@ def test_paused_it_shows_nothing(code: Window) -> None:
     expect(code.status).to_have_accessible_name(re.compile("Sfumato: idle"))
 
 
-def test_a_command_shows_its_diff_before_it_changes_anything(code: Window) -> None:
-    code.open("hole.py", "def f(name):\n    ...$0\n")
-    code.command("Sfumato: Fill All Holes")
-    code.page.get_by_role("button", name="Apply").wait_for()
-    code.shoot(ARTIFACTS / "diff.png")
-    assert "..." in (code.server.workspace / "hole.py").read_text()
-    code.page.get_by_role("button", name="Apply").click()
-    code.wait_for_text("def f(name):\n    return self.items.get(name)\n        count = 1\n")
-
-
 def test_a_program_that_cannot_be_run_is_named(tmp_path: Path, running: Window) -> None:
     running.server.settings({"sfumato.program": str(tmp_path / "nowhere")})
     message = running.page.get_by_text(re.compile("nowhere, which cannot be run"))
