@@ -51,7 +51,7 @@ def fault_count(path: Path, text: bytes) -> int:
 
 def test_typing_in_a_file_gets_a_completion_that_fits(folder: Path) -> None:
     text = (ROOT / "examples" / "inventory.py").read_text().replace("$0", "name")
-    params = initialize_params(debounce_ms=0)
+    params = initialize_params(debounce_ms=0, min_chance_percent=0)
     with FakeEditor([SFUMATO, "lsp"], folder, dict(os.environ), params) as editor:
         assert editor.status("idle")["model"].startswith("sfumato")
         editor.open(text, uri=f"file://{folder}/inventory.py")
