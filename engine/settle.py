@@ -144,10 +144,11 @@ class Settler:
         """The longest sound head of the best row that has one, first as it is, then closed."""
         for cut in (gate.longest_sound_prefix, gate.longest_closed_prefix):
             for fill in fills:
-                text = cut(self.text(fill.tokens))
                 if time.monotonic() >= self.deadline:
-                    break
-                if text and self._is_kept(text) and gate.confirm(text):
+                    return Settled(b"", "rejected", fills[0].score_nats)
+                text = cut(self.text(fill.tokens))
+                in_time = time.monotonic() < self.deadline
+                if text and in_time and self._is_kept(text) and gate.confirm(text):
                     return Settled(text, "cut", fill.score_nats)
         return Settled(b"", "rejected", fills[0].score_nats)
 

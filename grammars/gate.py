@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 
 from grammars.context import Context, Repair, repairs
 from grammars.injections import embedded_around
@@ -24,6 +25,8 @@ from grammars.window import is_balanced, window_around
 WHOLE_FILE_BYTES = 256 * 1024
 """Longest text that `confirm` parses whole."""
 
+_MOST_HEADS = 40
+"""Heads of a fill that are tried, a parse each: the last resort, too, has to end in time."""
 _TOKEN_END = re.compile(rb"(?<=\w)(?!\w)|(?<=[^\w\s])")
 
 
@@ -112,7 +115,8 @@ def _heads(fill: bytes) -> Iterator[bytes]:
     """The fill, what it has up to the ends of lines, up to the ends of tokens; longest first."""
     line_ends = [found.start() for found in re.finditer(rb"\r?\n", fill)]
     token_ends = [found.end() for found in _TOKEN_END.finditer(fill)]
-    for end in dict.fromkeys([len(fill), *reversed(line_ends), *reversed(token_ends)]):
+    ends = dict.fromkeys([len(fill), *reversed(line_ends), *reversed(token_ends)])
+    for end in islice(ends, _MOST_HEADS):
         yield fill[:end]
 
 
