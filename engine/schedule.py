@@ -119,8 +119,7 @@ def chance_nats(mean_nats: float, length: Length) -> float:
     """
     if length.alike is None:
         # the end counts as one token more, so an empty fill is no likelier than that it is empty
-        mean_nats = (mean_nats * length.tokens + length.nats) / (length.tokens + 1)
-        odds = -1.2 + 2.6 * mean_nats
+        odds = -1.1 + 1.0 * (mean_nats * length.tokens + length.nats)
     else:
-        odds = -7.3 + 7.1 * length.alike
+        odds = -8.2 + 8.4 * length.alike
     return -math.log1p(math.exp(-odds))
