@@ -61,3 +61,11 @@ def test_what_is_not_there_is_named(
     *_, last = capsys.readouterr().err.splitlines()
     assert last.startswith("sfumato: ")
     assert "gone" in last
+
+
+def test_a_model_to_adapt_wants_a_project(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--from", "default", "--out", str(tmp_path / "out"), str(tmp_path)]) != 0
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last == "sfumato: --from adapts a model to a project: name the project with --on"
