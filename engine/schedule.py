@@ -113,13 +113,13 @@ def chance_nats(mean_nats: float, length: Length) -> float:
 
     mean_nats  mean log-probability of its tokens, as judged
 
-    Logistic, fitted to the rows that the default model made for 220 rest-of-line and 220 whole-line
-    holes of the held-out repositories (2026-11-22). What the model thinks of a guess told nothing
-    that the likeness of the surroundings did not.
+    Logistic, fitted to the rows that the default model made for 200 rest-of-line and 200 whole-line
+    holes of the held-out repositories (2026-11-22).
     """
+    # the end counts as one token more, so an empty fill is no likelier than that it is empty
+    whole_nats = mean_nats * length.tokens + length.nats
     if length.alike is None:
-        # the end counts as one token more, so an empty fill is no likelier than that it is empty
-        odds = -1.1 + 1.0 * (mean_nats * length.tokens + length.nats)
+        odds = -0.3 + 0.6 * whole_nats + 1.3 * whole_nats / (length.tokens + 1)
     else:
-        odds = -8.2 + 8.4 * length.alike
+        odds = -7.0 + 7.5 * length.alike + 0.03 * whole_nats
     return -math.log1p(math.exp(-odds))
