@@ -129,14 +129,14 @@ class Engine:
         text, hole, language = request.text, request.hole, request.language
         prefix = prefix_tokens(self._tokenizer, language, text, hole.start, self._prefix_limit)
         suffix = suffix_tokens(self._tokenizer, language, text, hole.end, self._suffix_limit)
-        limits = self._limits(request, clock)
+        limits, rule = self._limits(request, clock), self._rule(request)
         done: list[int] = []
         guesses = self._guesses(request)
         while True:
             look = self._look(prefix + done, suffix, clock)
             began = time.monotonic()
             canvas, lengths = self._open_canvas(look, request, guesses, len(done), clock)
-            for _ in denoise(look, canvas, self.rule, limits, noise):
+            for _ in denoise(look, canvas, rule, limits, noise):
                 clock.passes += 1
                 clock.denoise_s += time.monotonic() - began
                 yield self._draft(done, canvas, clock)
@@ -158,12 +158,21 @@ class Engine:
             deadline=clock.began_s + request.budget_ms / 1000 * (1 - _SYNTAX_PART),
         )
 
+    def _rule(self, request: InfillRequest) -> Rule:
+        if request.temperature is None:
+            return self.rule
+        return replace(self.rule, temperature=request.temperature)
+
+    def _room(self, request: InfillRequest, done: int = 0) -> int:
+        """Tokens that a fill may still have when it has `done`."""
+        return min(self._fill_limit, request.max_tokens or self._fill_limit) - done
+
     def _complete(self, request: InfillRequest, tokens: list[int], deadline: float) -> bool:
         """Is a fill whose last block is full to end here?"""
         lines = self._tokenizer.decode(tokens).count(b"\n") + 1
         return (
             len(tokens) == request.length_tokens
-            or len(tokens) >= self._fill_limit
+            or len(tokens) >= self._room(request)
             or lines > request.max_lines
             or time.monotonic() >= deadline
         )
@@ -189,10 +198,8 @@ class Engine:
             return []
         found = look_up(request.text, request.hole, self.rule.guesses)
         guesses = [(self._tokenizer.encode(guess.fill.encode()), guess.alike) for guess in found]
-        given = request.length_tokens
-        return [
-            pair for pair in guesses if len(pair[0]) < _LONG_BLOCK and given in (None, len(pair[0]))
-        ]
+        given, room = request.length_tokens, min(_LONG_BLOCK - 1, self._room(request))
+        return [pair for pair in guesses if len(pair[0]) <= room and given in (None, len(pair[0]))]
 
     def _demanded(self, must: tuple[bytes, ...], length: int | None) -> list[list[int]]:
         """Rows that hold the demanded texts, with room between, before and behind them."""
@@ -224,7 +231,7 @@ class Engine:
             seen_CV = look(blank_NC, torch.ones_like(blank_NC, dtype=torch.bool))
             ends = self._vocabulary.ends(seen_CV, request.max_lines)
             clock.passes += 1
-            nats = length_nats(*ends)
+            nats = length_nats(*ends)[: self._room(request, done) + 1]
             lengths = likely_lengths(nats, max(self.rule.lengths, request.alternatives))
             lengths += [
                 Length(len(guess), float(nats[len(guess)]), alike) for guess, alike in guesses
@@ -258,7 +265,7 @@ class Engine:
             around=Surroundings.of(request.text, request.hole),
             tokenizer=self._tokenizer,
             max_lines=request.max_lines,
-            rule=self.rule,
+            rule=self._rule(request),
             forbidden_V=self._vocabulary.forbidden(request.max_lines),
             noise=noise,
             deadline=clock.began_s + request.budget_ms / 1000,
@@ -293,7 +300,8 @@ class Engine:
                 clock,
             )
 
-        rule = replace(self.rule, lengths=max(self.rule.lengths, request.alternatives))
+        rule = self._rule(request)
+        rule = replace(rule, lengths=max(rule.lengths, request.alternatives))
         steps = Redraft(
             draft=self._tokenizer.encode(request.draft or b""),
             strength=request.strength,

@@ -53,8 +53,10 @@ class InfillRequest:
     language       LSP language identifier, such as "python"; unknown ones are filled unchecked
     max_lines      line breaks the fill may contain, plus one; 1 keeps it on the cursor's line
     length_tokens  the hole's length when it is known (evaluation), else None: it is estimated
+    max_tokens     tokens the fill may have at most; None for the engine's own limit
     budget_ms      time from the call to the final answer; the best checked draft is the answer then
     seed           same request, seed, device and checkpoint: same text
+    temperature    0 takes the likeliest tokens, above it they are drawn; None for the engine's own
     alternatives   different suggestions wanted, the best one counted
     draft          what to start from instead of noise, valid UTF-8
     strength       share of the draft's tokens that is written anew, those first that the denoiser
@@ -67,8 +69,10 @@ class InfillRequest:
     language: str
     max_lines: int = 1
     length_tokens: int | None = None
+    max_tokens: int | None = None
     budget_ms: float = 500.0
     seed: int = 0
+    temperature: float | None = None
     alternatives: int = 1
     draft: bytes | None = None
     strength: float = 1.0
@@ -79,6 +83,10 @@ class InfillRequest:
             raise ValueError(f"the hole ends at byte {self.hole.end}, the text at {len(self.text)}")
         if self.length_tokens is not None and self.length_tokens < 0:
             raise ValueError(f"length_tokens must not be negative, got {self.length_tokens}")
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise ValueError(f"max_tokens must be at least 1, got {self.max_tokens}")
+        if self.temperature is not None and not 0 <= self.temperature <= 2:
+            raise ValueError(f"temperature must be from 0 to 2, got {self.temperature}")
         if self.max_lines < 1:
             raise ValueError(f"max_lines must be at least 1, got {self.max_lines}")
         if self.alternatives < 1:

@@ -219,3 +219,20 @@ def test_the_denoiser_sees_the_text_on_both_sides_and_only_masks_in_the_hole() -
 
 def _tokens(looks: Iterable[list[list[int]]]) -> set[int]:
     return {token for rows in looks for row in rows for token in row}
+
+
+@pytest.mark.parametrize("tokens", [1, 5, 16, 20])
+def test_a_fill_has_no_more_tokens_than_it_may(tokens: int) -> None:
+    engine, _ = scripted_engine(Script(tokens_of("1" * 200)))
+    _, found = answer(engine, replace(at("total = $0\n"), max_tokens=tokens))
+    assert 0 < found.timings.filled_tokens <= tokens
+
+
+def test_a_request_that_draws_its_tokens_draws_others_with_another_seed() -> None:
+    drawn = replace(at(CODE + "x = $0\n"), temperature=2.0, length_tokens=8)
+    found = {answer(RANDOM, replace(drawn, seed=seed))[0][-1].text for seed in range(5)}
+    certain = {
+        answer(WILD, replace(drawn, temperature=0.0, seed=seed))[0][-1].text for seed in range(3)
+    }
+    assert len(found) > 1
+    assert len(certain) == 1
