@@ -13,9 +13,9 @@ from bench.passes import measure_passes, measure_prefill
 from bench.report import Report, draw_report, print_report
 from engine.checkpoint import load
 from engine.device import place
+from engine.families.sfumato import Sfumato
 from engine.infill import Engine
 from engine.rendezvous import DEFAULT_MODEL
-from engine.schedule import Rule
 from engine.threads import SERVING_THREADS
 
 _WIDTH = 110
@@ -50,7 +50,7 @@ def _measure(model: Path, rounds: int) -> Report:
     size = sum(weight.numel() * weight.element_size() for weight in denoiser.parameters())
     machine = measure_machine(placement.device, placement.dtype, size)
     return Report(
-        info=Engine(found, placement, Rule()).info,
+        info=Engine(Sfumato(found, placement)).info,
         machine=machine,
         passes=measure_passes(denoiser, machine, placement, rounds),
         prefill_ms=measure_prefill(denoiser, rounds),

@@ -16,6 +16,7 @@ from bench.llama import DTYPES, Llama, available, write_gguf
 from bench.timing import Spread, side_by_side
 from engine.checkpoint import Checkpoint
 from engine.device import Placement
+from engine.families.sfumato import Sfumato
 from engine.infill import Engine
 from engine.schedule import Rule
 from engine.segments import prefix_tokens
@@ -44,7 +45,7 @@ def measure_holes(
     found: Checkpoint, placement: Placement, text: str, rounds: int
 ) -> list[Contender]:
     """Sfumato, autoregressive decoding and, where it is installed, llama.cpp, in this order."""
-    engine = Engine(found, placement, Rule(guesses=0))
+    engine = Engine(Sfumato(found, placement), Rule(guesses=0))
     place = len(text) // 2
     context = prefix_tokens(
         found.tokenizer, _LANGUAGE, text.encode(), place, found.context_tokens // 2

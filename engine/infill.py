@@ -1,6 +1,6 @@
 """The engine: one request in, drafts out, one suggestion at the end.
 
-text around the hole -> two token streams -> cached keys -> lengths -> canvas -> drafts -> gate
+text around the hole -> the model's tokens -> a look -> lengths -> canvas -> drafts -> gate
 """
 
 import time
@@ -10,19 +10,17 @@ from pathlib import Path
 
 import torch
 
-from engine import __version__, checkpoint
+from engine import __version__, families
 from engine.canvas import Canvas
 from engine.constraints import ConstrainedGate, check
-from engine.device import Placement, place
+from engine.device import place
 from engine.errors import RequestTooLong
-from engine.kv_cache import PREFIX, SUFFIX, ContextCache
-from engine.look import bound
+from engine.families import Model
 from engine.lookup import look_up
 from engine.overlap import Surroundings
 from engine.redraft import Redraft
-from engine.sampler import Limits, Look, denoise, judge
-from engine.schedule import Length, Rule, chance_nats, length_nats, likely_lengths
-from engine.segments import prefix_tokens, suffix_tokens
+from engine.sampler import Limits, Look, Resize, denoise, judge
+from engine.schedule import Length, Rule, chance_nats, likely_lengths
 from engine.settle import Fill, Settled, Settler
 from engine.tokenizer import MASK
 from engine.types import (
@@ -34,19 +32,12 @@ from engine.types import (
     Suggestion,
     Timings,
 )
-from engine.vocabulary import Vocabulary
 from grammars import Gate, language_for
 
 MAX_TEXT_BYTES = 16 * 2**20
 
-_BLOCK, _LONG_BLOCK = 16, 32
-"""Canvas slots, and those of a canvas that has to hold a long guess. A hole that is longer than its
-canvas is filled block after block."""
 _ROOM = 4
 """Slots left open on a side of a text that must appear."""
-_MAX_TOKENS = 96
-_SUFFIX_PART = 4
-"""One part in so many of the context a model was trained on goes to the suffix."""
 _SYNTAX_PART = 0.15
 """Share of the budget kept for the gate."""
 
@@ -70,32 +61,27 @@ class Engine:
     NOTE: not thread-safe, and one request at a time: the cache's views belong to the latest one.
     """
 
-    def __init__(self, found: checkpoint.Checkpoint, placement: Placement, rule: Rule) -> None:
-        self.rule = rule
-        self._device = placement.device
-        self._tokenizer = found.tokenizer
-        self._model = found.model.to(placement.device, placement.dtype)
-        self._suffix_limit = found.context_tokens // _SUFFIX_PART
-        self._fill_limit = min(_MAX_TOKENS, found.context_tokens // 4)
-        self._prefix_limit = found.context_tokens - self._suffix_limit - self._fill_limit
-        self._cache = ContextCache(self._model, found.context_tokens)
-        size = self._model.config.vocabulary
-        self._vocabulary = Vocabulary(found.tokenizer, size, placement.device)
+    def __init__(self, model: Model, rule: Rule | None = None) -> None:
+        traits = model.traits
+        self._model = model
+        self.rule = rule or traits.rule
+        self._device = traits.placement.device
+        self._tokenizer = traits.tokenizer
+        self._vocabulary = traits.vocabulary
         self.info = EngineInfo(
             version=__version__,
-            model=found.name,
-            checksum=found.checksum,
-            parameters=sum(p.numel() for p in self._model.parameters()),
-            device=str(placement.device),
-            dtype=str(placement.dtype).removeprefix("torch."),
-            threads=placement.threads,
+            model=traits.name,
+            checksum=traits.checksum,
+            parameters=traits.parameters,
+            device=str(traits.placement.device),
+            dtype=str(traits.placement.dtype).removeprefix("torch."),
+            threads=traits.placement.threads,
         )
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu", threads: int | None = None) -> "Engine":
-        """Verify and load a checkpoint. Raises CheckpointError, DeviceError."""
-        placement = place(device, threads)
-        return cls(checkpoint.load(folder), placement, Rule())
+        """Load a checkpoint of any family. Raises CheckpointError, DeviceError."""
+        return cls(families.load(folder, place(device, threads)))
 
     @torch.inference_mode()
     def infill(self, request: InfillRequest) -> Generator[Draft | Suggestion, None, None]:
@@ -126,17 +112,17 @@ class Engine:
         self, request: InfillRequest, clock: _Clock, noise: torch.Generator
     ) -> Generator[Draft, None, list[Fill]]:
         """Fill the hole block after block; returns the ways to end it, best first."""
-        text, hole, language = request.text, request.hole, request.language
-        prefix = prefix_tokens(self._tokenizer, language, text, hole.start, self._prefix_limit)
-        suffix = suffix_tokens(self._tokenizer, language, text, hole.end, self._suffix_limit)
-        limits, rule = self._limits(request, clock), self._rule(request)
+        head, tail = request.text[: request.hole.start], request.text[request.hole.end :]
+        prefix, suffix = self._model.streams(request.language, head, tail)
+        resize = self._model.traits.lengths.resize if request.length_tokens is None else None
+        limits, rule = self._limits(request, clock, resize), self._rule(request)
         done: list[int] = []
         guesses = self._guesses(request)
         while True:
-            look = self._look(prefix + done, suffix, clock)
+            look = self._look(prefix, suffix, done, clock)
             began = time.monotonic()
             canvas, lengths = self._open_canvas(look, request, guesses, len(done), clock)
-            for _ in denoise(look, canvas, rule, limits, noise):
+            for _ in denoise(look, canvas, rule, limits, noise, resize):
                 clock.passes += 1
                 clock.denoise_s += time.monotonic() - began
                 yield self._draft(done, canvas, clock)
@@ -152,11 +138,14 @@ class Engine:
                 return fills
             guesses = []
 
-    def _limits(self, request: InfillRequest, clock: _Clock) -> Limits:
-        return Limits(
-            self._vocabulary.forbidden(request.max_lines),
-            deadline=clock.began_s + request.budget_ms / 1000 * (1 - _SYNTAX_PART),
-        )
+    def _limits(
+        self, request: InfillRequest, clock: _Clock, resize: Resize | None = None
+    ) -> Limits:
+        forbidden_V = self._vocabulary.forbidden(request.max_lines).clone()
+        if resize:
+            forbidden_V[list(resize.spelled)] = False
+        deadline = clock.began_s + request.budget_ms / 1000 * (1 - _SYNTAX_PART)
+        return Limits(forbidden_V, deadline=deadline)
 
     def _rule(self, request: InfillRequest) -> Rule:
         if request.temperature is None:
@@ -165,7 +154,8 @@ class Engine:
 
     def _room(self, request: InfillRequest, done: int = 0) -> int:
         """Tokens that a fill may still have when it has `done`."""
-        return min(self._fill_limit, request.max_tokens or self._fill_limit) - done
+        most = self._model.traits.fill_tokens
+        return min(most, request.max_tokens or most) - done
 
     def _complete(self, request: InfillRequest, tokens: list[int], deadline: float) -> bool:
         """Is a fill whose last block is full to end here?"""
@@ -177,14 +167,14 @@ class Engine:
             or time.monotonic() >= deadline
         )
 
-    def _look(self, prefix: list[int], suffix: list[int], clock: _Clock) -> Look:
-        """The model bound to this context, its streams read through the cache."""
+    def _look(self, prefix: list[int], suffix: list[int], done: list[int], clock: _Clock) -> Look:
+        """The model bound to this context."""
         began = time.monotonic()
-        left, right = self._cache.read(prefix, PREFIX), self._cache.read(suffix, SUFFIX)
+        reading = self._model.read(prefix, suffix, done)
         clock.prefill_s += time.monotonic() - began
-        clock.prefill_tokens += left.encoded + right.encoded
-        clock.context_tokens = left.length + right.length
-        return bound(self._model, left, right, prefix[-1])
+        clock.prefill_tokens += reading.encoded
+        clock.context_tokens = reading.context
+        return reading.look
 
     def _guesses(self, request: InfillRequest) -> list[tuple[list[int], float]]:
         """Fills looked up in the text, as tokens, and how alike their surroundings are.
@@ -198,7 +188,8 @@ class Engine:
             return []
         found = look_up(request.text, request.hole, self.rule.guesses)
         guesses = [(self._tokenizer.encode(guess.fill.encode()), guess.alike) for guess in found]
-        given, room = request.length_tokens, min(_LONG_BLOCK - 1, self._room(request))
+        given = request.length_tokens
+        room = min(self._model.traits.slots[-1] - 1, self._room(request))
         return [pair for pair in guesses if len(pair[0]) <= room and given in (None, len(pair[0]))]
 
     def _demanded(self, must: tuple[bytes, ...], length: int | None) -> list[list[int]]:
@@ -208,7 +199,8 @@ class Engine:
         rooms = (0, _ROOM, 2 * _ROOM) if length is None else (max(length - len(between), 0),)
         around = [(before, room - before) for room in rooms for before in {0, room // 2, room}]
         rows = [[MASK] * before + between + [MASK] * behind for before, behind in sorted(around)]
-        return [row for row in rows if len(row) < _LONG_BLOCK and length in (None, len(row))]
+        most = self._model.traits.slots[-1]
+        return [row for row in rows if len(row) < most and length in (None, len(row))]
 
     def _open_canvas(
         self,
@@ -220,18 +212,17 @@ class Engine:
     ) -> tuple[Canvas, list[Length]]:
         """Rows of noise in the likely lengths, then rows of guesses, and how likely each length is.
 
-        The lengths come from one pass over a blank canvas, unless the request gives the length.
+        The lengths are the model's word, in one pass, unless the request gives the length.
         """
-        slots = _LONG_BLOCK if any(len(guess) >= _BLOCK for guess, _ in guesses) else _BLOCK
+        longest = max((len(guess) for guess, _ in guesses), default=0)
+        slots = next(slots for slots in self._model.traits.slots if longest < slots)
         if request.length_tokens is not None:
             given = min(slots, request.length_tokens - done)
             lengths = [Length(given, 0.0), *(Length(given, 0.0, alike) for _, alike in guesses)]
         else:
-            blank_NC = torch.full((1, slots), MASK, device=self._device)
-            seen_CV = look(blank_NC, torch.ones_like(blank_NC, dtype=torch.bool))
-            ends = self._vocabulary.ends(seen_CV, request.max_lines)
+            most = min(slots, self._room(request, done))
+            nats = self._model.traits.lengths.nats(look, slots, most, request.max_lines)
             clock.passes += 1
-            nats = length_nats(*ends)[: self._room(request, done) + 1]
             lengths = likely_lengths(nats, max(self.rule.lengths, request.alternatives))
             lengths += [
                 Length(len(guess), float(nats[len(guess)]), alike) for guess, alike in guesses
@@ -294,11 +285,7 @@ class Engine:
 
         def look_between(before: list[int], after: list[int]) -> Look:
             left, right = head + decode(before), decode(after) + tail
-            return self._look(
-                prefix_tokens(self._tokenizer, language, left, len(left), self._prefix_limit),
-                suffix_tokens(self._tokenizer, language, right, 0, self._suffix_limit),
-                clock,
-            )
+            return self._look(*self._model.streams(language, left, right), [], clock)
 
         rule = self._rule(request)
         rule = replace(rule, lengths=max(rule.lengths, request.alternatives))

@@ -29,6 +29,23 @@ class Look(Protocol):
         ...
 
 
+class Resize(Protocol):
+    """Tokens by which a model says, while it fills a row, that it is longer or shorter.
+
+    spelled  their ids
+    """
+
+    spelled: tuple[int, ...]
+
+    def refused(self, canvas: Canvas, *, last: bool) -> Tensor:
+        """bool [N, V]: what each row may not take now; `last`: in the pass that fills all."""
+        ...
+
+    def apply(self, canvas: Canvas) -> None:
+        """Make slots more or fewer of the tokens that were just written."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What may not happen.
@@ -44,7 +61,12 @@ class Limits:
 
 
 def denoise(
-    look: Look, canvas: Canvas, rule: Rule, limits: Limits, noise: torch.Generator
+    look: Look,
+    canvas: Canvas,
+    rule: Rule,
+    limits: Limits,
+    noise: torch.Generator,
+    resize: Resize | None = None,
 ) -> Iterator[Canvas]:
     """Fill every masked place of every row; yields the canvas (the same object) after each pass.
 
@@ -55,23 +77,24 @@ def denoise(
         if not canvas.masked_NC.any():
             return
         wanted_NC = canvas.masked_NC | _revocable(canvas, rule)
-        log_probs_PV = _allowed(look(canvas.tokens_NC, wanted_NC), wanted_NC, limits)
-        proposal_P = _propose(log_probs_PV, rule.temperature, noise)
+        log_probs_PV = look(canvas.tokens_NC, wanted_NC)
         last = left == 1 or time.monotonic() >= limits.deadline
+        refused_NV = resize.refused(canvas, last=last) if resize else None
+        log_probs_PV = _allowed(log_probs_PV, wanted_NC, limits, refused_NV)
+        proposal_P = _propose(log_probs_PV, rule.temperature, noise)
         chosen_NC = places_to_unmask(
             _spread(_chances(log_probs_PV, proposal_P), wanted_NC),
             canvas.masked_NC,
             rule.confident,
             1 if last else left,
         )
-        current_P = _chances(log_probs_PV, canvas.tokens_NC[wanted_NC])
-        revoked_NC = places_to_revoke(
-            _spread(current_P, wanted_NC), canvas.filled_NC, canvas.revoked_NC, rule
-        )
+        revoked_NC = _doubted(canvas, log_probs_PV, wanted_NC, rule)
         chosen_P = chosen_NC[wanted_NC]
         canvas.unmask(chosen_NC, proposal_P[chosen_P], log_probs_PV[chosen_P])
         if not last:
             canvas.revoke(revoked_NC)
+        if resize:
+            resize.apply(canvas)
         yield canvas
         if last:
             return
@@ -96,12 +119,24 @@ def judge(look: Look, canvas: Canvas, limits: Limits) -> None:
         canvas.judge(half_NC, part_PV)
 
 
+def _doubted(canvas: Canvas, log_probs_PV: Tensor, wanted_NC: Tensor, rule: Rule) -> Tensor:
+    current_P = _chances(log_probs_PV, canvas.tokens_NC[wanted_NC])
+    current_NC = _spread(current_P, wanted_NC)
+    return places_to_revoke(current_NC, canvas.filled_NC, canvas.revoked_NC, rule)
+
+
 def _revocable(canvas: Canvas, rule: Rule) -> Tensor:
     return canvas.filled_NC & (canvas.revoked_NC < rule.remask_limit)
 
 
-def _allowed(log_probs_PV: Tensor, wanted_NC: Tensor, limits: Limits) -> Tensor:
+def _allowed(
+    log_probs_PV: Tensor, wanted_NC: Tensor, limits: Limits, refused_NV: Tensor | None = None
+) -> Tensor:
     """Log-probabilities [P, V] among what may stand at the wanted places."""
+    if refused_NV is not None:
+        log_probs_PV = log_probs_PV.masked_fill(
+            refused_NV[wanted_NC.nonzero()[:, 0]], float("-inf")
+        )
     log_probs_PV = log_probs_PV.masked_fill(limits.forbidden_V, float("-inf"))
     slots_P = wanted_NC.nonzero()[:, 1]
     for slot, token in limits.banned:

@@ -101,8 +101,11 @@ def length_nats(eom_C: Tensor, break_C: Tensor) -> Tensor:
 
 
 def likely_lengths(nats: Tensor, count: int) -> list[Length]:
-    """The `count` most probable of the lengths 0..C, best first. `nats` as `length_nats` gives."""
-    best = torch.topk(nats, min(count, len(nats)))
+    """The `count` most probable of the lengths 0..C, best first, but none that is impossible.
+
+    nats  as `length_nats` gives
+    """
+    best = torch.topk(nats, min(count, int(nats.isfinite().sum())))
     tokens: list[int] = best.indices.tolist()
     values: list[float] = best.values.tolist()
     return [Length(*pair) for pair in zip(tokens, values, strict=True)]

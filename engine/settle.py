@@ -17,7 +17,7 @@ from engine.overlap import Surroundings
 from engine.repair import blame, climb
 from engine.sampler import Limits, Look, denoise
 from engine.schedule import Rule
-from engine.tokenizer import Tokenizer
+from engine.tokenizer import Codec
 from engine.types import Verdict
 from grammars import Gate
 
@@ -70,7 +70,7 @@ class Settler:
 
     gate: Gate | ConstrainedGate | None
     around: Surroundings
-    tokenizer: Tokenizer
+    tokenizer: Codec
     max_lines: int
     rule: Rule
     forbidden_V: Tensor

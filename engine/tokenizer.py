@@ -8,6 +8,7 @@ token a line. Digits stand alone. Absent on purpose: normalisation, lower-casing
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # forked workers would warn on every start
 
@@ -37,6 +38,19 @@ SPECIALS = ("<mask>", "<eom>", "<file>", *(f"<{language}>" for language in LANGU
 _PIECE = r"\r?\n[ \t]*| ?[\p{L}_]+|\p{N}| ?[^\s\p{L}\p{N}_]+|[ \t]+|\s"
 
 _ALIASES = {"javascriptreact": "javascript", "typescriptreact": "typescript"}
+
+
+class Codec(Protocol):
+    """Bytes to ids and back, as the engine asks it of any tokenizer.
+
+    token_bytes  what each id stands for; nothing for specials
+    """
+
+    token_bytes: list[bytes]
+
+    def encode(self, text: bytes) -> list[int]: ...
+
+    def decode(self, ids: Iterable[int]) -> bytes: ...
 
 
 class Tokenizer:

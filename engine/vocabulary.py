@@ -1,9 +1,11 @@
 """Sets of tokens as masks over the logits: what may not be written, and what ends a line."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from engine.tokenizer import EOM, SPECIALS, Tokenizer
+from engine.tokenizer import EOM
 
 
 class Vocabulary:
@@ -13,11 +15,11 @@ class Vocabulary:
     line_breaks_V  hold a line feed or a carriage return
     """
 
-    def __init__(self, tokenizer: Tokenizer, size: int, device: torch.device) -> None:
-        self.specials_V = torch.zeros(size, dtype=torch.bool, device=device)
-        self.specials_V[: len(SPECIALS)] = True
-        self.specials_V[tokenizer.size :] = True
-        breaks = [i for i, run in enumerate(tokenizer.token_bytes) if b"\n" in run or b"\r" in run]
+    def __init__(self, token_bytes: Sequence[bytes], size: int, device: torch.device) -> None:
+        written = [index for index, run in enumerate(token_bytes) if run]
+        self.specials_V = torch.ones(size, dtype=torch.bool, device=device)
+        self.specials_V[written] = False
+        breaks = [i for i, run in enumerate(token_bytes) if b"\n" in run or b"\r" in run]
         self.line_breaks_V = torch.zeros_like(self.specials_V)
         self.line_breaks_V[breaks] = True
 

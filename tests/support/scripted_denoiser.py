@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.families.sfumato import Sfumato
 from engine.infill import Engine
 from engine.model import Context, Denoiser, DenoiserConfig, KeysValues, Stream
 from engine.schedule import Rule
@@ -99,7 +100,7 @@ class ScriptedDenoiser(Denoiser):
 def scripted_engine(script: Script, rule: Rule | None = None) -> tuple[Engine, ScriptedDenoiser]:
     """The whole engine around a scripted denoiser; by default nothing is looked up in the text."""
     model = ScriptedDenoiser(script, tiny_tokenizer().size)
-    return Engine(tiny_checkpoint(model), CPU, rule or Rule(guesses=0, passes=10)), model
+    return Engine(Sfumato(tiny_checkpoint(model), CPU), rule or Rule(guesses=0, passes=10)), model
 
 
 def tokens_of(text: str) -> list[int]:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import RequestTooLong
+from engine.families.sfumato import Sfumato
 from engine.infill import MASK_GLYPH, MAX_TEXT_BYTES, Engine
 from engine.schedule import Rule
 from engine.tokenizer import FILE, MASK
@@ -23,7 +24,7 @@ CODE = source_code(12, seed=9)
 def random_engine(temperature: float = 0.0) -> Engine:
     """Knows nothing, and says so in few passes."""
     rule = Rule(temperature=temperature, passes=2, guesses=1)
-    return Engine(tiny_checkpoint(tiny_denoiser()), CPU, rule)
+    return Engine(Sfumato(tiny_checkpoint(tiny_denoiser()), CPU), rule)
 
 
 RANDOM = random_engine()
@@ -195,7 +196,7 @@ def test_every_place_gets_one_answer(name: str, language: str) -> None:
 
 @pytest.mark.parametrize("context_tokens", [64, 96, 128, 192])
 def test_a_model_of_a_short_context_answers_too(context_tokens: int) -> None:
-    engine = Engine(tiny_checkpoint(tiny_denoiser(), context_tokens), CPU, Rule(passes=2))
+    engine = Engine(Sfumato(tiny_checkpoint(tiny_denoiser(), context_tokens), CPU), Rule(passes=2))
     middle = len(CODE) // 2
     request = at(CODE[:middle] + "$0" + CODE[middle:], "cobol")
     _, found = answer(engine, replace(request, length_tokens=20, max_lines=9))

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from engine.families.sfumato import Sfumato
 from engine.infill import Engine
 from engine.schedule import Rule
 from engine.types import InfillRequest, Span, Suggestion
@@ -19,7 +20,9 @@ class Desk:
     """An engine, and texts with the cursor at an index."""
 
     def __init__(self) -> None:
-        self.engine = Engine(tiny_checkpoint(tiny_denoiser()), CPU, Rule(passes=1, guesses=0))
+        self.engine = Engine(
+            Sfumato(tiny_checkpoint(tiny_denoiser()), CPU), Rule(passes=1, guesses=0)
+        )
 
     def cost(self, text: str, cursor: int) -> int:
         """Context tokens read for a suggestion there."""

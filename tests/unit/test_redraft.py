@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.families.sfumato import Sfumato
 from engine.infill import Engine
 from engine.redraft import longest_run, variants
 from engine.schedule import Rule
@@ -71,7 +72,7 @@ def test_an_empty_draft_is_no_draft() -> None:
 
 def test_drafts_show_the_whole_hole_while_one_block_of_it_is_written() -> None:
     draft = "\n".join(f"x{number} = {number}" for number in range(12))
-    engine = Engine(tiny_checkpoint(tiny_denoiser()), CPU, Rule(passes=2))
+    engine = Engine(Sfumato(tiny_checkpoint(tiny_denoiser()), CPU), Rule(passes=2))
     drafts, _ = answer(engine, over(draft, 0.1, "$0\n"))
     assert len(tokens_of(draft)) > 28
     assert all(draft.text.endswith("11") for draft in drafts[:2])
@@ -81,7 +82,7 @@ def test_drafts_show_the_whole_hole_while_one_block_of_it_is_written() -> None:
 @settings(max_examples=4, deadline=None)
 def test_a_long_draft_stays_sound_whatever_the_denoiser_says(seed: int, strength: float) -> None:
     draft = source_code(2, seed=3).strip()
-    engine = Engine(tiny_checkpoint(tiny_denoiser()), CPU, Rule(passes=1, temperature=1.0))
+    engine = Engine(Sfumato(tiny_checkpoint(tiny_denoiser()), CPU), Rule(passes=1, temperature=1.0))
     request = replace(over(draft, strength, "import os\n\n$0\n"), seed=seed)
     _, found = answer(engine, request)
     assert found.verdict == "rejected" or compile(found.text, "draft", "exec")
@@ -94,7 +95,7 @@ def test_what_cannot_be_made_sound_leaves_the_draft() -> None:
 
 
 def test_several_ways_to_end_are_all_different_and_sound() -> None:
-    engine = Engine(tiny_checkpoint(tiny_denoiser()), CPU, Rule(passes=1, temperature=1.0))
+    engine = Engine(Sfumato(tiny_checkpoint(tiny_denoiser()), CPU), Rule(passes=1, temperature=1.0))
     for draft in ("", "sum(count)"):
         _, found = answer(engine, over(draft, 0.5, "total = $0\n", alternatives=4))
         texts = [found.text, *(other.text for other in found.others)]

@@ -1,0 +1,49 @@
+"""The door between the engine and a checkpoint of any family.
+
+What the engine needs of a model is a `Model` (`engine/families/model.py`): values that never
+change, in its `Traits`, and two methods.
+
+    streams(language, head, tail)   the text on both sides of the hole -> prefix and suffix tokens
+    read(prefix, suffix, done)      those, and what is filled so far -> a `Reading`: a Look bound to
+                                    this context, and what reading it took
+
+Everything else is behind those two: attention, cache, positions, the shift of logits, special
+tokens around the text, prompts. The sampling loop never asks which family it is. What it has to
+know of a family comes as values, all in the traits:
+
+    tokenizer    text to ids and back; encode(decode(ids)) may differ, decode(encode(text)) may not
+    vocabulary   which ids stand for no text, which break a line
+    lengths      a LengthControl: how the length of a hole becomes known. `EndOfMiddle` reads it off
+                 a blank canvas; others are in `engine/lengths.py`
+    rule         how its authors sample: order, passes, temperature
+    slots        sizes of a canvas, smallest first; a hole that is longer goes on block after block,
+                 what was filled before coming back as `done`
+    fill_tokens  the longest fill
+
+**Ids.** In a canvas every model speaks the engine's ids: 0 is a masked slot (`MASK`), 1 the end of
+the middle (`EOM`). Another family's own token i is the engine's i + OFFSET. A tokenizer gives and
+takes the engine's ids; a Look translates, MASK into the family's mask, EOM into whatever ends a
+text there, and gives log-probabilities [P, OFFSET + V].
+
+**Rows.** A row of a canvas is as long as it has slots before its first EOM, which comes nowhere but
+at the end; the look leaves the EOM slots away, or reads them as the family's padding. All rows of
+one look are alternatives for the same hole and may differ in length.
+
+**A family** is a module here with two functions: `claims(folder)` says, from what stands in the
+folder (never `model_type` alone), whether the folder is one of its checkpoints, and `load(folder,
+placement)` gives the Model or raises CheckpointError with one sentence. Weights are safetensors,
+read through `engine/families/folder.py`. Nothing is unpickled, and nothing in a folder is run.
+"""
+
+from pathlib import Path
+
+from engine.device import Placement
+from engine.families import sfumato
+from engine.families.model import Model, Reading, Traits
+
+__all__ = ["Model", "Reading", "Traits", "load"]
+
+
+def load(folder: Path, placement: Placement) -> Model:
+    """The model in a folder, of whichever family. Raises CheckpointError."""
+    return sfumato.load(folder, placement)
