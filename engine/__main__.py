@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import __version__
-from engine.errors import CheckpointError, EngineError
+from engine.errors import CheckpointError, EndpointError, EngineError
+from engine.remote import endpoint
 from engine.rendezvous import DEFAULT_MODEL, rendezvous
 from engine.threads import SERVING_THREADS, wait_passively
 
 if TYPE_CHECKING:
-    from engine.infill import Engine
+    from engine.service import Infiller
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve until idle. Returns 2 for a checkpoint that cannot be loaded, 1 for other failures.
+    """Serve until idle. Returns 2 for a model or endpoint that cannot be used as it is, else 1.
 
     The reason is the last line on stderr: a client that started this process reads it there.
     """
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         _serve(options.model, options.device, options.idle_minutes)
     except EngineError as error:
         print(error, file=sys.stderr)
-        return 2 if isinstance(error, CheckpointError) else 1
+        return 2 if isinstance(error, CheckpointError | EndpointError) else 1
     except KeyboardInterrupt:
         return 130
     return 0
@@ -46,19 +47,28 @@ def _serve(model: Path, device: str, idle_minutes: float) -> None:
 
     meeting = rendezvous(model)
 
-    def load() -> "Engine":
-        from engine.infill import Engine  # brings in torch, which a process that leaves needs not
-
-        engine = Engine.load(model, device, SERVING_THREADS)
+    def load() -> "Infiller":
+        engine = _load(model, device)
         info = engine.info
+        size = f", {info.parameters / 1e6:.1f}M parameters" if info.parameters else ""
         print(
-            f"Sfumato {__version__} serves {info.model}, {info.parameters / 1e6:.1f}M parameters, "
+            f"Sfumato {__version__} serves {info.model}{size}, "
             f"on {info.device}, threads: {info.threads}, until idle for {idle_minutes:g} minutes.",
             file=sys.stderr,
         )
         return engine
 
     serve(meeting, load, idle_minutes * 60)
+
+
+def _load(model: Path, device: str) -> "Infiller":
+    if endpoint.is_in(model):
+        from engine.remote.engine import RemoteEngine
+
+        return RemoteEngine.load(model)
+    from engine.infill import Engine  # brings in torch, which a process that leaves needs not
+
+    return Engine.load(model, device, SERVING_THREADS)
 
 
 if __name__ == "__main__":

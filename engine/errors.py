@@ -5,6 +5,7 @@
     ├── ConstraintError      no fill can be what the request demands
     ├── CorpusError          no training text where it was looked for
     ├── DeviceError          out of memory, no such device
+    ├── EndpointError        somebody else's server refuses or fails
     ├── RequestTooLong       the hole or the text is larger than the engine accepts
     └── EngineUnreachable    no engine process answers and none could be started
 
@@ -31,6 +32,10 @@ class CorpusError(EngineError):
 
 class DeviceError(EngineError):
     """A device that is absent or full."""
+
+
+class EndpointError(EngineError):
+    """Somebody else's server, used as the engine, that refuses or fails."""
 
 
 class RequestTooLong(EngineError):

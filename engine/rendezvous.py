@@ -24,6 +24,7 @@ from platformdirs import user_cache_path, user_runtime_path
 
 from engine import __version__
 from engine.errors import CheckpointError, EngineUnreachable
+from engine.remote import endpoint
 from engine.threads import PASSIVE_WAITING
 
 DEFAULT_MODEL = Path(__file__).parent / "weights" / "default"
@@ -121,20 +122,31 @@ def rendezvous(model: Path) -> Rendezvous:
     safe to meet in.
     """
     checksum = checkpoint_checksum(model)
-    served = f"{model.resolve()}\0{checksum}"
+    served = f"{model.resolve()}\0{checksum}\0{_key_in_environment(model)}"
     name = f"{__version__}-{sha256(served.encode()).hexdigest()[:12]}"
     return Rendezvous(private_folder(), name, checksum)
 
 
 def checkpoint_checksum(model: Path) -> str:
-    """SHA-256 of the checkpoint's SHA256SUMS, hexadecimal; it stands for all of its files."""
+    """SHA-256 of the file that stands for all of a checkpoint, or of an endpoint, hexadecimal."""
+    sums = model / (endpoint.FILE if endpoint.is_in(model) else "SHA256SUMS")
     try:
-        return sha256((model / "SHA256SUMS").read_bytes()).hexdigest()
+        return sha256(sums.read_bytes()).hexdigest()
     except OSError as error:
         raise CheckpointError(
             f"There is no checkpoint in {model} (SHA256SUMS: {error.strerror}); "
             "give the folder of one with --model, or train one with `sfumato train`."
         ) from error
+
+
+def _key_in_environment(model: Path) -> str:
+    """An endpoint's API key where the environment has it: a new key needs a new engine.
+
+    The engine has the environment in which it was started, and would go on with the old one.
+    """
+    if not endpoint.is_in(model):
+        return ""
+    return os.environ.get(endpoint.Endpoint.load(model).key, "")
 
 
 def private_folder() -> Path:

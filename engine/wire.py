@@ -14,7 +14,14 @@ from typing import TypeVar
 
 import cattrs
 
-from engine.errors import CheckpointError, ConstraintError, DeviceError, EngineError, RequestTooLong
+from engine.errors import (
+    CheckpointError,
+    ConstraintError,
+    DeviceError,
+    EndpointError,
+    EngineError,
+    RequestTooLong,
+)
 from engine.types import (
     Draft,
     EngineInfo,
@@ -32,7 +39,7 @@ _EVENTS: dict[str, type[Draft | Suggestion]] = {
 }
 _ERRORS: dict[str, type[EngineError]] = {
     error.__name__: error
-    for error in (CheckpointError, ConstraintError, DeviceError, RequestTooLong)
+    for error in (CheckpointError, ConstraintError, DeviceError, EndpointError, RequestTooLong)
 }
 _MALFORMED = (
     AttributeError,
@@ -115,8 +122,13 @@ async def from_events(lines: AsyncIterator[str]) -> AsyncIterator[Draft | Sugges
         field, _, value = line.partition(": ")
         if field == "event":
             name = value
-        elif field == "data" and name == "error":
-            error: dict[str, str] = json.loads(value)
-            raise _ERRORS.get(error["kind"], EngineError)(error["message"])
-        elif field == "data" and name in _EVENTS:
-            yield _from_json(value, _EVENTS[name])
+        elif field == "data" and (word := from_event(name, value)) is not None:
+            yield word
+
+
+def from_event(name: str, data: str) -> Draft | Suggestion | None:
+    """Read one event by its name; None for one that is no word of ours. Raises as `from_events`."""
+    if name == "error":
+        error: dict[str, str] = json.loads(data)
+        raise _ERRORS.get(error["kind"], EngineError)(error["message"])
+    return _from_json(data, _EVENTS[name]) if name in _EVENTS else None

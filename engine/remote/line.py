@@ -1,0 +1,110 @@
+"""An open line to a server: requests begin, are listened to, and are hung up on.
+
+The engine is pulled step by step from one thread and may be dropped between two steps, also while
+nothing comes. So HTTP has an event loop in a thread of its own, where dropping a request is
+cancelling a task: the connection closes at once, and a server that sees that stops its work.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+
+import httpx
+
+from engine.remote.dialects import Event, Json
+from engine.remote.endpoint import Endpoint
+from engine.remote.trouble import Trouble, of_status, of_transport
+
+_CONNECT_S = 5.0
+
+
+class Line:
+    """To one server, with its key; connections are kept for the next request."""
+
+    def __init__(self, endpoint: Endpoint, key: str) -> None:
+        self._endpoint = endpoint
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="http", daemon=True)
+        self._thread.start()
+        self._http = httpx.AsyncClient(
+            base_url=endpoint.url,
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=httpx.Timeout(None, connect=_CONNECT_S),
+            trust_env=not endpoint.is_local,  # no proxy for this machine's own servers
+        )
+
+    def ask(self, path: str, body: Json) -> "Reply":
+        """Begin a request."""
+        heard: SimpleQueue[Event | Trouble | None] = SimpleQueue()
+        return Reply(
+            heard, asyncio.run_coroutine_threadsafe(self._listen(path, body, heard), self._loop)
+        )
+
+    async def _listen(
+        self, path: str, body: Json, heard: SimpleQueue[Event | Trouble | None]
+    ) -> None:
+        try:
+            async with self._http.stream("POST", path, json=body) as response:
+                if response.is_error:
+                    said = (await response.aread()).decode(errors="replace")
+                    heard.put(of_status(self._endpoint, response, said))
+                    return
+                async for event in _events(response):
+                    heard.put(event)
+            heard.put(None)
+        except httpx.HTTPError as error:
+            heard.put(of_transport(self._endpoint, error))
+        except Exception as error:  # noqa: BLE001 - whoever listens would wait in vain
+            heard.put(Trouble(f"the request failed ({type(error).__name__}: {error})"))
+
+    def close(self) -> None:
+        """Hang up for good."""
+        asyncio.run_coroutine_threadsafe(self._http.aclose(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+class Reply:
+    """A request under way."""
+
+    def __init__(
+        self,
+        heard: SimpleQueue[Event | Trouble | None],
+        request: Future[None],
+    ) -> None:
+        self._heard = heard
+        self._request = request
+
+    def next(self, timeout_s: float) -> Event | Trouble | None:
+        """What comes next; None at the end. Raises TimeoutError if nothing does in time."""
+        try:
+            return self._heard.get(timeout=timeout_s)
+        except Empty:
+            raise TimeoutError from None
+
+    def drop(self) -> None:
+        """Want no more of it. An answer that has ended is left as it is."""
+        self._request.cancel()
+
+
+async def _events(response: httpx.Response) -> AsyncIterator[Event]:
+    """Server-sent events; a body of another kind is one event.
+
+    As specified, but for the joining of several data lines, which none of these servers sends.
+    """
+    if "text/event-stream" not in response.headers.get("Content-Type", ""):
+        yield Event("", (await response.aread()).decode(errors="replace"))
+        return
+    name = ""
+    async for line in response.aiter_lines():
+        field, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if field == "event":
+            name = value
+        elif field in {"data", "error"}:  # llama.cpp's older servers write `error: {...}`
+            yield Event(name if field == "data" else "error", value)
+        elif not line:
+            name = ""

@@ -1,0 +1,126 @@
+"""What can go wrong with somebody else's server, each in one sentence; and when to ask it again."""
+
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from engine.errors import EndpointError
+from engine.remote.dialects import message_of
+from engine.remote.endpoint import Endpoint
+
+BACK_OFF_S = (1.0, 2.0, 5.0, 15.0, 60.0)
+"""Pause after the first, second, ... failure in a row, where the server names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A failure.
+
+    sentence  what happened and what to do, without its full stop
+    pause_s   how long to leave the server alone; None: by `BACK_OFF_S`, 0: not at all
+    """
+
+    sentence: str
+    pause_s: float | None = None
+
+
+def of_status(endpoint: Endpoint, response: httpx.Response, body: str) -> Trouble:
+    """The server answered with a status that is an error."""
+    status, host, said = response.status_code, endpoint.host, message_of(body)
+    because = f"{status}: {said}" if said else str(status)
+    match status:
+        case 401 | 403:
+            key = f"the key {endpoint.key}" if endpoint.key else "to serve without a key"
+            advice = "check it" if endpoint.key else "name one"
+            return Trouble(f"{host} refuses {key} ({because}); {advice}")
+        case 404 | 405 | 501:
+            return Trouble(
+                f"{response.url} is not there ({because});"
+                f" check url and model, and whether a server of kind {endpoint.kind} is"
+            )
+        case 429 | 503 | 529:
+            pause_s = retry_after_s(response.headers.get("Retry-After"))
+            return Trouble(f"{host} has too much to do ({because})", pause_s)
+        case _ if status >= 500:
+            return Trouble(f"{host} failed ({because})")
+        case _:
+            return Trouble(f"{host} does not take the request ({because})", pause_s=0)
+
+
+def of_transport(endpoint: Endpoint, error: Exception) -> Trouble:
+    """The server was not reached, or hung up."""
+    url, reason = endpoint.url, str(error) or type(error).__name__
+    root = _root(error)
+    if isinstance(root, ssl.SSLCertVerificationError):
+        return Trouble(
+            f"the certificate of {endpoint.host} is not accepted ({root.verify_message});"
+            " SSL_CERT_FILE may name the authority that signed it"
+        )
+    if isinstance(root, ssl.SSLError):
+        return Trouble(f"{endpoint.host} does not speak TLS as it should ({root.reason})")
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        return Trouble(f"nobody answers at {url} ({reason}); is the server running?")
+    return Trouble(f"{endpoint.host} broke off its answer ({reason})")
+
+
+def of_nonsense(endpoint: Endpoint, error: Exception) -> Trouble:
+    """The server answered with something that its kind does not."""
+    reason = f"{type(error).__name__}: {error}".replace("\n", " ")[:120]
+    return Trouble(
+        f"{endpoint.host} does not answer as a server of kind {endpoint.kind} would ({reason})"
+    )
+
+
+def retry_after_s(header: str | None) -> float | None:
+    """Seconds that a Retry-After header asks to wait, given as a number or as a date."""
+    if header is None:
+        return None
+    if header.strip().isdigit():
+        return float(header)
+    try:
+        until = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+
+
+def _root(error: BaseException) -> BaseException:
+    """What was raised first; httpx wraps it more than once."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error
+
+
+class Patience:
+    """Leaves a server that failed alone for a while. `clock`: seconds, from any start."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures = 0
+        self._again_s = 0.0
+        self._sentence = ""
+
+    def check(self) -> None:
+        """Raises EndpointError, the last trouble's sentence, while it is too soon to ask again."""
+        left_s = self._again_s - self._clock()
+        if left_s > 0:
+            raise EndpointError(f"{self._sentence}; it is asked again in {left_s:.0f} s.")
+
+    def note(self, trouble: Trouble) -> EndpointError:
+        """Remember a failure; returns it as an error to raise."""
+        pause_s = trouble.pause_s
+        if pause_s is None:
+            pause_s = BACK_OFF_S[min(self._failures, len(BACK_OFF_S) - 1)]
+        self._failures += 1
+        self._again_s = self._clock() + pause_s
+        self._sentence = trouble.sentence[0].upper() + trouble.sentence[1:]
+        return EndpointError(f"{self._sentence}.")
+
+    def forget(self) -> None:
+        """All is well again."""
+        self._failures = 0
