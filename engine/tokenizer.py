@@ -62,7 +62,7 @@ class Tokenizer:
         vocabulary = bpe.get_vocab()
         self.size = len(vocabulary)
         self.token_bytes: list[bytes] = [b""] * self.size
-        byte_of = {char: byte for byte, char in enumerate(_byte_characters())}
+        byte_of = {char: byte for byte, char in enumerate(byte_characters())}
         for token, index in vocabulary.items():
             if index >= len(SPECIALS):
                 self.token_bytes[index] = bytes(byte_of[char] for char in token)
@@ -139,13 +139,13 @@ class Tokenizer:
 
     def _encode_any(self, text: bytes) -> list[int]:
         ids: list[int] = []
-        for valid, stray in _utf8_runs(text):
+        for valid, stray in utf8_runs(text):
             ids += self._bpe.encode(valid).ids
             ids += [self._byte_ids[byte] for byte in stray]
         return ids
 
 
-def _utf8_runs(text: bytes) -> Iterator[tuple[str, bytes]]:
+def utf8_runs(text: bytes) -> Iterator[tuple[str, bytes]]:
     """Cut bytes into (valid UTF-8, the bytes after it that are not)."""
     while text:
         try:
@@ -156,7 +156,7 @@ def _utf8_runs(text: bytes) -> Iterator[tuple[str, bytes]]:
         yield valid, stray
 
 
-def _byte_characters() -> list[str]:
+def byte_characters() -> list[str]:
     """The printable character for each byte in a byte-level vocabulary (GPT-2's table)."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]

@@ -1,0 +1,118 @@
+"""The tokenizer of another family's folder, in the engine's ids.
+
+A tokenizer.json, or vocab.json with merges.txt and the splitting of Qwen2. Text never becomes a
+special, even if it spells one; every UTF-8 string round-trips, so nothing is normalised.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+from tokenizers import Regex, models, pre_tokenizers
+from tokenizers import Tokenizer as BpeTokenizer
+
+from engine.errors import CheckpointError
+from engine.families.folder import Folder
+from engine.families.model import OFFSET
+from engine.tokenizer import byte_characters, utf8_runs
+
+MASK_NAMES = ("<|mask|>", "<|mdm_mask|>", "<M>", "[MASK]")
+
+_QWEN_PIECE = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_NORMAL_FORMS = ("NFC", "NFD", "NFKC", "NFKD")
+
+
+class FolderCodec:
+    """Bytes to the engine's ids and back, by the vocabulary in a folder.
+
+    specials  id, the family's own, of each added token
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self._path = folder.path
+        self._named = folder.json_if_any("tokenizer_config.json")
+        self.specials = _added(folder, self._named)
+        self._bpe = _bpe(folder)
+        vocabulary = self._bpe.get_vocab()
+        self.size = 1 + max(*vocabulary.values(), *self.specials.values())
+        byte_of = {char: byte for byte, char in enumerate(byte_characters())}
+        self.token_bytes = [b""] * (OFFSET + self.size)
+        for token, index in vocabulary.items():
+            if token not in self.specials and byte_of.keys() >= set(token):
+                self.token_bytes[OFFSET + index] = bytes(byte_of[char] for char in token)
+
+    def encode(self, text: bytes) -> list[int]:
+        """Ids whose bytes, joined, are exactly `text`."""
+        ids: list[int] = []
+        for valid, stray in utf8_runs(text):
+            ids += [OFFSET + index for index in self._bpe.encode(valid).ids]
+            ids += [self._byte_ids[byte] for byte in stray if byte in self._byte_ids]
+        return ids
+
+    def decode(self, ids: Iterable[int]) -> bytes:
+        """The bytes the ids stand for; specials give none."""
+        return b"".join(self.token_bytes[index] for index in ids)
+
+    def special(self, role: str) -> int | None:
+        """The family's own id of what tokenizer_config.json names, as in "bos_token"."""
+        named = self._named.get(role)
+        content = named.get("content") if isinstance(named, dict) else named
+        return self.specials.get(str(content))
+
+    def mask(self, config: Mapping[str, Any], default: int | None = None) -> int:
+        """The family's own id of the mask: by the config, the tokenizer, its name, the default."""
+        given = config.get("mask_token_id")
+        if isinstance(given, int):
+            return given
+        named = (self.specials.get(name) for name in MASK_NAMES)
+        known = (index for index in (self.special("mask_token"), *named, default))
+        found = next((index for index in known if index is not None), None)
+        if found is None:
+            raise CheckpointError(
+                f"{self._path} does not say which token is the mask: give its mask_token_id in"
+                " config.json"
+            )
+        return found
+
+    @cached_property
+    def _byte_ids(self) -> dict[int, int]:
+        return {run[0]: index for index, run in enumerate(self.token_bytes) if len(run) == 1}
+
+
+def _added(folder: Folder, named: Mapping[str, Any]) -> dict[str, int]:
+    """Every token that was added to the vocabulary, from all the places that may list it."""
+    listed: Iterable[dict[str, Any]] = folder.json_if_any("tokenizer.json").get("added_tokens", [])
+    found = {str(one["content"]): int(one["id"]) for one in listed}
+    found |= {str(k): int(v) for k, v in folder.json_if_any("added_tokens.json").items()}
+    decoder: Mapping[str, dict[str, Any]] = named.get("added_tokens_decoder", {})
+    return found | {str(one["content"]): int(index) for index, one in decoder.items()}
+
+
+def _bpe(folder: Folder) -> BpeTokenizer:
+    """The bare vocabulary: no added tokens, which text could spell, and no change to the text."""
+    try:
+        if (folder.path / "tokenizer.json").is_file():
+            whole = folder.json("tokenizer.json")
+            whole |= {"added_tokens": [], "post_processor": None, "truncation": None}
+            if (whole.get("normalizer") or {}).get("type") in _NORMAL_FORMS:
+                whole["normalizer"] = None
+            return BpeTokenizer.from_str(json.dumps(whole))
+        vocabulary, merges = folder.path / "vocab.json", folder.path / "merges.txt"
+        bpe = BpeTokenizer(models.BPE.from_file(str(vocabulary), str(merges)))
+    except CheckpointError:
+        raise
+    except Exception as error:  # the library raises a bare Exception for every cause
+        raise CheckpointError(
+            f"{folder.path} has no readable tokenizer.json, or vocab.json and merges.txt: {error}"
+        ) from error
+    bpe.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_QWEN_PIECE), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    return bpe

@@ -1,0 +1,127 @@
+"""A folder in the format of the Hugging Face hub: config.json, *.safetensors, a tokenizer.
+
+Weights are memory-mapped and read tensor by tensor. Never pickle, never remote code.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from engine.device import Placement
+from engine.errors import CheckpointError
+
+_INDEX = "model.safetensors.index.json"
+_FLOATS = (torch.bfloat16, torch.float16, torch.float32)
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+
+
+class Folder:
+    """What stands in a folder. Every method raises CheckpointError, one sentence."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = self.json("config.json")
+
+    def json(self, name: str) -> dict[str, Any]:
+        """A JSON object."""
+        try:
+            found = json.loads((self.path / name).read_text())
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{self.path / name} cannot be read: {error}") from error
+        if not isinstance(found, dict):
+            raise CheckpointError(f"{self.path / name} is not a JSON object")
+        return cast("dict[str, Any]", found)
+
+    def json_if_any(self, name: str) -> dict[str, Any]:
+        """A JSON object; {} where there is no such file."""
+        return self.json(name) if (self.path / name).is_file() else {}
+
+    @property
+    def architecture(self) -> str:
+        """The first class named in the config; "" if none is."""
+        named = self.config.get("architectures") or [""]
+        return str(named[0])
+
+    def number(self, key: str) -> int:
+        """A whole number of the config."""
+        value = self.config.get(key)
+        if not isinstance(value, int):
+            raise CheckpointError(f'{self.path}: config.json lacks a number "{key}"')
+        return value
+
+    @cached_property
+    def shards(self) -> dict[str, Path]:
+        """The file that holds each tensor."""
+        if (self.path / _INDEX).is_file():
+            listed: Mapping[str, str] = self.json(_INDEX).get("weight_map", {})
+            files = {name: self.path / Path(file).name for name, file in listed.items()}
+        else:
+            single = sorted(self.path.glob("*.safetensors"))
+            files = {name: file for file in single for name in _names(file)}
+        for file in sorted(set(files.values())):
+            if not file.is_file():
+                raise CheckpointError(f"{self.path} lacks {file.name}: fetch it again")
+        if not files:
+            self._refuse_without_weights()
+        return files
+
+    def _refuse_without_weights(self) -> None:
+        pickled = [file.name for pattern in _PICKLES for file in self.path.glob(pattern)]
+        if pickled:
+            raise CheckpointError(
+                f"{self.path} has its weights as {pickled[0]}, which may run code when it is read:"
+                " get the model as safetensors"
+            )
+        raise CheckpointError(f"{self.path} has no *.safetensors: it is not a whole checkpoint")
+
+    def fill(
+        self, model: nn.Module, placement: Placement, spelled: Callable[[str], str] = str
+    ) -> None:
+        """Give a model made on the meta device its weights, converted to the placement.
+
+        spelled  the name in the folder of a parameter of the model; parameters with one name there
+                 share their memory
+        """
+        read: dict[str, Tensor] = {}
+        for name, parameter in model.state_dict().items():
+            stored = spelled(name)
+            if stored not in read:
+                read[stored] = self._tensor(stored, placement.device).to(placement.dtype)
+            if read[stored].shape != parameter.shape:
+                raise CheckpointError(
+                    f"{self.path}: {stored} has the shape {list(read[stored].shape)}, config.json"
+                    f" says {list(parameter.shape)}"
+                )
+        weights = {name: read[spelled(name)] for name in model.state_dict()}
+        model.load_state_dict(weights, assign=True)
+        model.requires_grad_(requires_grad=False).eval()
+
+    def _tensor(self, name: str, device: torch.device) -> Tensor:
+        file = self.shards.get(name)
+        if file is None:
+            raise CheckpointError(f"{self.path} has no tensor {name}, which its family has")
+        try:
+            with safe_open(file, framework="pt", device=str(device)) as opened:
+                found: Tensor = opened.get_tensor(name)
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(f"{file} is truncated or no safetensors: {error}") from error
+        if found.dtype not in _FLOATS:
+            kind = str(found.dtype).removeprefix("torch.")
+            raise CheckpointError(
+                f"{self.path}: {name} is {kind}, this engine reads bfloat16, float16 and float32"
+            )
+        return found
+
+
+def _names(file: Path) -> list[str]:
+    try:
+        with safe_open(file, framework="pt") as opened:
+            return list(opened.keys())
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{file} is truncated or no safetensors: {error}") from error
