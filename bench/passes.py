@@ -9,6 +9,7 @@ from bench.machine import Machine
 from bench.timing import Spread, side_by_side
 from engine.canvas import Canvas
 from engine.device import Placement
+from engine.inference import Inference
 from engine.kv_cache import PREFIX, SUFFIX, ContextCache
 from engine.look import bound
 from engine.model import Denoiser
@@ -46,7 +47,9 @@ def measure_passes(
     """Every bucket of slots and rows, in turn."""
     cache = ContextCache(model, _CAPACITY)
     prefix, suffix = _tokens(_PREFIX_TOKENS), _tokens(_SUFFIX_TOKENS)
-    look = bound(model, cache.read(prefix, PREFIX), cache.read(suffix, SUFFIX), prefix[-1])
+    look = bound(
+        Inference(model), cache.read(prefix, PREFIX), cache.read(suffix, SUFFIX), prefix[-1]
+    )
     forbidden_V = torch.arange(model.config.vocabulary, device=placement.device) < _FIRST_TOKEN
     rule = Rule(confident=1.1)
 

@@ -180,6 +180,8 @@ class Denoiser(nn.Module):
     def log_probs(self, hidden_BNCD: Tensor, context: Context, wanted_BNC: Tensor) -> Tensor:
         """Log-probabilities, float32 [P, V], of P wanted slots, row after row.
 
+        `denoise` and this say what is served; `engine/inference.py` does the same faster.
+
         hidden_BNCD  what `denoise` gave for this context
         wanted_BNC   bool
         """

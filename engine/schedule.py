@@ -23,7 +23,7 @@ class Rule:
     confident: float = 0.9
     doubtful: float = 0.05
     remask_limit: int = 1
-    passes: int = 4
+    passes: int = 2
     temperature: float = 0.0
     lengths: int = 3
     guesses: int = 2

@@ -7,6 +7,7 @@ from engine import checkpoint
 from engine.checkpoint import Checkpoint
 from engine.device import Placement
 from engine.families.model import Reading, Traits
+from engine.inference import Inference
 from engine.kv_cache import PREFIX, SUFFIX, ContextCache
 from engine.lengths import EndOfMiddle
 from engine.look import bound
@@ -22,24 +23,22 @@ _PART = 4
 
 
 class Sfumato:
-    """A checkpoint that `sfumato train` made, on a device.
-
-    NOTE: the cache's views belong to the latest reading.
-    """
+    """A checkpoint that `sfumato train` made, on a device."""
 
     def __init__(self, found: Checkpoint, placement: Placement) -> None:
         self._tokenizer = found.tokenizer
-        self._model = found.model.to(placement.device, placement.dtype)
+        model = found.model.to(placement.device, placement.dtype)
+        self._inference = Inference(model)
         self._suffix_limit = found.context_tokens // _PART
         fill_tokens = min(_FILL_TOKENS, found.context_tokens // _PART)
         self._prefix_limit = found.context_tokens - self._suffix_limit - fill_tokens
-        self._cache = ContextCache(self._model, found.context_tokens)
-        size = self._model.config.vocabulary
+        self._cache = ContextCache(model, found.context_tokens)
+        size = model.config.vocabulary
         vocabulary = Vocabulary(found.tokenizer.token_bytes, size, placement.device)
         self.traits = Traits(
             name=found.name,
             checksum=found.checksum,
-            parameters=sum(p.numel() for p in self._model.parameters()),
+            parameters=sum(p.numel() for p in model.parameters()),
             placement=placement,
             tokenizer=found.tokenizer,
             vocabulary=vocabulary,
@@ -59,7 +58,7 @@ class Sfumato:
     def read(self, prefix: Sequence[int], suffix: Sequence[int], done: Sequence[int]) -> Reading:
         left = self._cache.read([*prefix, *done], PREFIX)
         right = self._cache.read([*suffix], SUFFIX)
-        look = bound(self._model, left, right, (*prefix, *done)[-1])
+        look = bound(self._inference, left, right, (*prefix, *done)[-1])
         return Reading(look, left.encoded + right.encoded, left.length + right.length)
 
 

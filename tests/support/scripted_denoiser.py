@@ -1,21 +1,21 @@
 """A denoiser that needs no weights: it knows the answer, and errs where its script says.
 
-It sees the tokens that the engine's cache gives it: the block of a long hole that it is asked for
-is the one that its prefix has come to.
+The block of a long hole that it is asked for is the one that its prefix has come to.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from engine.families.model import Reading
 from engine.families.sfumato import Sfumato
 from engine.infill import Engine
-from engine.model import Context, Denoiser, DenoiserConfig, KeysValues, Stream
 from engine.schedule import Rule
 from engine.tokenizer import EOM, MASK
-from tests.support.tiny_model import CPU, tiny_checkpoint, tiny_tokenizer
+from tests.support.tiny_model import CPU, tiny_checkpoint, tiny_denoiser, tiny_tokenizer
 
 _SURE, _NEARLY, _UNSURE = 20.0, 19.0, 1.0
 
@@ -37,57 +37,43 @@ class Script:
     order: int = 0
 
 
-class ScriptedDenoiser(Denoiser):
-    """Fills the hole behind `prefix`, whatever its context is otherwise.
+class ScriptedDenoiser(Sfumato):
+    """Fills the hole behind the prefix, whatever its context is otherwise.
 
     base    context tokens in front of the hole; those behind them are blocks filled before
     looks   canvases it was shown, each a list of rows
     """
 
-    def __init__(self, script: Script, vocabulary: int) -> None:
-        super().__init__(DenoiserConfig(vocabulary, 2, 1, 1, 1, hidden=2))
+    def __init__(self, script: Script) -> None:
+        super().__init__(tiny_checkpoint(tiny_denoiser()), CPU)
         self.script = script
         self.base: int | None = None
         self.looks: list[list[list[int]]] = []
         self._seen: set[int] = set()
 
-    def encode(
-        self,
-        tokens_BT: Tensor,
-        directions_B: Tensor,
-        before_B: Tensor | None = None,
-        past: Stream | None = None,
-    ) -> tuple[Tensor, Stream]:
+    def read(self, prefix: Sequence[int], suffix: Sequence[int], done: Sequence[int]) -> Reading:
         """Nothing is made of the tokens."""
-        del directions_B, before_B, past
-        blank_BKTE = torch.zeros(*tokens_BT.shape, 2)[:, None]
-        return blank_BKTE[:, 0], [KeysValues(blank_BKTE, blank_BKTE)]
+        before = [*prefix, *done]
+        self.base = len(before) if self.base is None else self.base
+        filled = before[self.base :]
+        assert filled == list(self.script.answer[: len(filled)]), "an odd prefix"
+        return Reading(partial(self._look, len(filled)), 0, len(before) + len(suffix))
 
-    def denoise(self, canvas_BNC: Tensor, before_BN: Tensor, context: Context) -> Tensor:
-        """Scores [1, N, C, V]; `logits` passes them on."""
-        length = int(context.sight.prefix_BN[0, 0])
-        tokens_T = context.prefix_BT[0, :length]
-        assert int(tokens_T[-1]) == int(before_BN[0, 0]), "the token before the canvas is the last"
-        self.base = length if self.base is None else self.base
-        done = length - self.base
-        assert tokens_T[self.base :].tolist() == list(self.script.answer[:done]), "an odd prefix"
-        rows: list[list[int]] = canvas_BNC[0].tolist()
+    def _look(self, done: int, tokens_NC: Tensor, wanted_NC: Tensor) -> Tensor:
+        rows: list[list[int]] = tokens_NC[wanted_NC.any(1)].tolist()
         self.looks.append(rows)
         # with the length given, one row is a block's first look or a mending; more rows weigh it
         mended = len(rows) == 1 and done in self._seen
         self._seen.add(done)
         says = self.script.again if self.script.again and mended else self.script.answer
-        return torch.stack([self._row(row, says, done) for row in rows])[None]
-
-    def logits(self, hidden_XD: Tensor) -> Tensor:
-        """What `denoise` gave."""
-        return hidden_XD
+        scores_NCV = torch.stack([self._row(row, says, done) for row in tokens_NC.tolist()])
+        return torch.log_softmax(scores_NCV[wanted_NC], -1)
 
     def _row(self, row: list[int], says: Sequence[int], done: int) -> Tensor:
         """Scores [C, V] for one canvas, `done` tokens into the hole."""
         masked = [slot for slot, token in enumerate(row) if token == MASK]
         unsure = set(masked[self.script.order :]) if self.script.order else set[int]()
-        scores_CV = torch.zeros(len(row), self.config.vocabulary)
+        scores_CV = torch.zeros(len(row), tiny_tokenizer().size)
         for slot in range(len(row)):
             place = done + slot
             if place < len(self.script.nearly):
@@ -99,8 +85,8 @@ class ScriptedDenoiser(Denoiser):
 
 def scripted_engine(script: Script, rule: Rule | None = None) -> tuple[Engine, ScriptedDenoiser]:
     """The whole engine around a scripted denoiser; by default nothing is looked up in the text."""
-    model = ScriptedDenoiser(script, tiny_tokenizer().size)
-    return Engine(Sfumato(tiny_checkpoint(model), CPU), rule or Rule(guesses=0, passes=10)), model
+    model = ScriptedDenoiser(script)
+    return Engine(model, rule or Rule(guesses=0, passes=10)), model
 
 
 def tokens_of(text: str) -> list[int]:

@@ -4,11 +4,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.inference import Inference
 from engine.kv_cache import PREFIX, SUFFIX, ContextCache
 from engine.look import bound
 from tests.support.tiny_model import tiny_denoiser
 
 MODEL = tiny_denoiser()
+INFERENCE = Inference(MODEL)
 ROWS, SLOTS = 4, 6
 CACHE = ContextCache(MODEL, 64)
 TOKENS = list(range(20, 40))
@@ -19,7 +21,7 @@ TOKENS = list(range(20, 40))
 @torch.inference_mode()
 def test_what_is_not_wanted_changes_nothing(wanted: list[bool], seed: int) -> None:
     look = bound(
-        MODEL, CACHE.read(TOKENS, PREFIX), CACHE.read(TOKENS[::-2], SUFFIX), before=TOKENS[-1]
+        INFERENCE, CACHE.read(TOKENS, PREFIX), CACHE.read(TOKENS[::-2], SUFFIX), before=TOKENS[-1]
     )
     random = torch.Generator().manual_seed(seed)
     tokens_NC = torch.randint(12, 60, (ROWS, SLOTS), generator=random)
