@@ -1,0 +1,105 @@
+"""How other people's models fill masks, written down again from what they published.
+
+Each is a generator: it yields the tokens after every step, greedily (temperature 0), for one
+prompt. `logits` is the model without any cache, under its own attention; `banned` are tokens that
+may not be written, as LLaDA's `logits_eos_inf` does for one.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+
+import torch
+from torch import Tensor
+
+Logits = Callable[[Tensor], Tensor]
+"""Tokens [T] to logits [T, V]."""
+
+
+def llada(
+    logits: Logits, tokens: list[int], mask: int, steps: int, banned: Collection[int] = ()
+) -> Iterator[list[int]]:
+    """LLaDA's low-confidence remasking: equally many places each step, the earlier steps more.
+
+    github.com/ML-GSAI/LLaDA, generate.py; the masks may be anywhere in `tokens`.
+    """
+    tokens = list(tokens)
+    count = tokens.count(mask)
+    for step in range(steps):
+        take = count // steps + (step < count % steps)
+        best, sure = _guess(logits, tokens, banned)
+        masked = [place for place, token in enumerate(tokens) if token == mask]
+        for place in sorted(masked, key=lambda p: -sure[p])[:take]:
+            tokens[place] = best[place]
+        yield list(tokens)
+
+
+def dynamic(
+    logits: Logits,
+    tokens: list[int],
+    mask: int,
+    block: int,
+    threshold: float,
+    banned: Collection[int] = (),
+) -> Iterator[list[int]]:
+    """Block after block: every masked place above the threshold, else the surest one.
+
+    SDAR's `low_confidence_dynamic` (github.com/JetAstra/SDAR, generate.py) with as many steps as a
+    block has places, and LLaDA2.0's generate with its default of one place a step
+    (github.com/ZHZisZZ/dllm, pipelines/llada2/sampler.py). With a threshold above 1 it is one place
+    a step: BD3-LM's sampler in dllm with as many steps as places, and Stable-DiffCoder's.
+    """
+    tokens = list(tokens)
+    for end in range(block, len(tokens) + block, block):
+        while mask in tokens[:end]:
+            best, sure = _guess(logits, tokens[:end], banned)
+            masked = [place for place in range(end) if tokens[place] == mask]
+            chosen = [place for place in masked if sure[place] > threshold]
+            for place in chosen or [max(masked, key=lambda p: sure[p])]:
+                tokens[place] = best[place]
+            yield list(tokens)
+
+
+def fast_dllm(
+    logits: Logits,
+    tokens: list[int],
+    mask: int,
+    block: int,
+    part: int,
+    threshold: float,
+    banned: Collection[int] = (),
+) -> Iterator[list[int]]:
+    """Fast-dLLM v2: the first token of a block from the finished one before it, then part by part.
+
+    A place is read off the token before it. github.com/NVlabs/Fast-dLLM, v2,
+    generation_functions.py, without its block cache.
+    """
+    tokens = list(tokens)
+    for start in range(0, len(tokens), block):
+        end = start + block
+        if start and tokens[start] == mask:
+            tokens[start] = int(_allowed(logits(torch.tensor(tokens[:start]))[-1], banned).argmax())
+            yield list(tokens)
+        for first in range(start, end, part):
+            while mask in tokens[first : first + part]:
+                own_TV = logits(torch.tensor(tokens[:end]))[start:]
+                shifted_TV = _allowed(torch.cat([own_TV[:1], own_TV[:-1]]), banned)
+                chances = torch.softmax(shifted_TV, 1).max(1)
+                masked = [p for p in range(first, first + part) if tokens[p] == mask]
+                sure = {place: float(chances.values[place - start]) for place in masked}
+                chosen = {place for place in masked if sure[place] > threshold}
+                for place in chosen | {max(masked, key=lambda p: sure[p])}:
+                    tokens[place] = int(chances.indices[place - start])
+                yield list(tokens)
+
+
+def _guess(
+    logits: Logits, tokens: list[int], banned: Collection[int]
+) -> tuple[list[int], list[float]]:
+    """The best token of every place, and its probability."""
+    chances = torch.softmax(_allowed(logits(torch.tensor(tokens)), banned), 1).max(1)
+    return chances.indices.tolist(), chances.values.tolist()
+
+
+def _allowed(logits: Tensor, banned: Collection[int]) -> Tensor:
+    refused_V = torch.zeros(logits.shape[-1], dtype=torch.bool)
+    refused_V[list(banned)] = True
+    return logits.masked_fill(refused_V, -torch.inf)
