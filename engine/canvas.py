@@ -97,6 +97,48 @@ class Canvas:
         self.masked_NC = self.masked_NC | places_NC
         self.revoked_NC = self.revoked_NC + places_NC
 
+    def close(self) -> None:
+        """Let every row end at the first EOM it was filled with."""
+        ended_NC = (self.tokens_NC == EOM).cumsum(1) > 0
+        self.tokens_NC = torch.where(ended_NC, EOM, self.tokens_NC)
+        self.masked_NC = self.masked_NC & ~ended_NC
+        self.known_NC = self.known_NC | ended_NC
+
+    def reflow(self, expand: int) -> None:
+        """Make two masked slots of every one filled with `expand`, and none of one with EOM.
+
+        Where a row has been filled with EOM, masked slots behind it vanish too. Where there is no
+        room for two slots, it is one.
+        """
+        orders = [self._reflowed(row, expand) for row in range(len(self.tokens_NC))]
+        order_NC = torch.tensor(orders, device=self.tokens_NC.device)
+        end = self.blank([1], 2, order_NC.device)  # one masked slot, one known to be none
+        for name in self.__slots__:
+            added = getattr(end, name).expand(len(orders), *[-1] * (getattr(end, name).ndim - 1))
+            whole = torch.cat([getattr(self, name), added], 1)
+            index = (
+                order_NC if whole.ndim == 2 else order_NC[..., None].expand(-1, -1, ALTERNATIVES)
+            )
+            setattr(self, name, whole.gather(1, index))
+
+    def _reflowed(self, row: int, expand: int) -> list[int]:
+        """The slot to put in each place; C for a masked one, C + 1 for none."""
+        slots = self.tokens_NC.shape[1]
+        order: list[int] = []
+        tokens: list[int] = self.tokens_NC[row, : self.length(row)].tolist()
+        first = tokens.index(EOM) if EOM in tokens else slots
+        kept = [
+            slot
+            for slot, token in enumerate(tokens)
+            if token != EOM and not (slot > first and token == MASK)
+        ]
+        room = slots - len(kept)
+        for slot in kept:
+            grows = tokens[slot] == expand
+            order += [slots] * (1 + (room > 0)) if grows else [slot]
+            room -= grows
+        return order + [slots + 1] * (slots - len(order))
+
     def row(self, index: int) -> "Canvas":
         """A canvas of one row, sharing no tensor that is written later."""
         return Canvas(*(getattr(self, name)[index : index + 1] for name in self.__slots__))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from engine.canvas import Canvas
-from engine.schedule import Rule, places_to_revoke, places_to_unmask
+from engine.schedule import Rule, places_to_revoke, places_to_unmask, sureness
 from engine.tokenizer import MASK
 
 
@@ -30,12 +30,12 @@ class Look(Protocol):
 
 
 class Resize(Protocol):
-    """Tokens by which a model says, while it fills a row, that it is longer or shorter.
+    """Tokens by which a model says, while it fills a row, that it is longer or shorter."""
 
-    spelled  their ids
-    """
-
-    spelled: tuple[int, ...]
+    @property
+    def spelled(self) -> tuple[int, ...]:
+        """Their ids."""
+        ...
 
     def refused(self, canvas: Canvas, *, last: bool) -> Tensor:
         """bool [N, V]: what each row may not take now; `last`: in the pass that fills all."""
@@ -82,12 +82,7 @@ def denoise(
         refused_NV = resize.refused(canvas, last=last) if resize else None
         log_probs_PV = _allowed(log_probs_PV, wanted_NC, limits, refused_NV)
         proposal_P = _propose(log_probs_PV, rule.temperature, noise)
-        chosen_NC = places_to_unmask(
-            _spread(_chances(log_probs_PV, proposal_P), wanted_NC),
-            canvas.masked_NC,
-            rule.confident,
-            1 if last else left,
-        )
+        chosen_NC = _chosen(log_probs_PV, proposal_P, wanted_NC, canvas, rule, 1 if last else left)
         revoked_NC = _doubted(canvas, log_probs_PV, wanted_NC, rule)
         chosen_P = chosen_NC[wanted_NC]
         canvas.unmask(chosen_NC, proposal_P[chosen_P], log_probs_PV[chosen_P])
@@ -117,6 +112,20 @@ def judge(look: Look, canvas: Canvas, limits: Limits) -> None:
     parts = log_probs_PV.split([int(half_NC.sum()) for half_NC in halves])
     for half_NC, part_PV in zip(halves, parts, strict=True):
         canvas.judge(half_NC, part_PV)
+
+
+def _chosen(
+    log_probs_PV: Tensor,
+    proposal_P: Tensor,
+    wanted_NC: Tensor,
+    canvas: Canvas,
+    rule: Rule,
+    left: int,
+) -> Tensor:
+    chance_P = _chances(log_probs_PV, proposal_P)
+    sure_P = sureness(log_probs_PV, chance_P, wanted_NC.nonzero()[:, 1], rule)
+    chance_NC, sure_NC = _spread(chance_P, wanted_NC), _spread(sure_P, wanted_NC)
+    return places_to_unmask(chance_NC, sure_NC, canvas.masked_NC, rule, left)
 
 
 def _doubted(canvas: Canvas, log_probs_PV: Tensor, wanted_NC: Tensor, rule: Rule) -> Tensor:

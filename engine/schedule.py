@@ -1,10 +1,41 @@
 """When to unmask, when to revoke, how long a hole is: arithmetic on probabilities, no model."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
+
+Quota = Callable[[Tensor, int, int], Tensor]
+"""How many places of each row to unmask at least, the surest first, given how many are masked,
+how many passes are left, this one counted, and how many there were in all."""
+
+
+def evenly(masked_N1: Tensor, left: int, passes: int) -> Tensor:
+    """So many that none is left for no pass."""
+    del passes
+    return (masked_N1 / left).ceil()
+
+
+def rounded(masked_N1: Tensor, left: int, passes: int) -> Tensor:
+    """The share of this pass, rounded, but one at least: LLaDA and dllm."""
+    del passes
+    return (masked_N1.double() / left).round().clamp(min=1)
+
+
+def floored(masked_N1: Tensor, left: int, passes: int) -> Tensor:
+    """The share of this pass where time ends at 0.001, rounded down, maybe none: Dream."""
+    times = torch.linspace(1, 1e-3, passes + 1)
+    done = passes - left
+    return (masked_N1 * (1 - float(times[done + 1] / times[done]))).floor()
+
+
+def singly(masked_N1: Tensor, left: int, passes: int) -> Tensor:
+    """One a pass."""
+    del left, passes
+    return torch.ones_like(masked_N1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +49,9 @@ class Rule:
     temperature    0 takes the best token; above, Gumbel noise of that scale is added to the logits
     lengths        rows that start from noise, one for each likely length
     guesses        rows at most that start from a fill looked up in the text
+    order          what makes a place sure: its best token's probability, the margin between its two
+                   best, a low entropy, or standing leftmost
+    quota          how many places to unmask at least in a pass
     """
 
     confident: float = 0.9
@@ -27,6 +61,8 @@ class Rule:
     temperature: float = 0.0
     lengths: int = 3
     guesses: int = 2
+    order: Literal["probability", "margin", "entropy", "leftmost"] = "probability"
+    quota: Quota = evenly
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +77,41 @@ class Length:
     alike: float | None = None
 
 
-def places_to_unmask(
-    confidence_NC: Tensor, masked_NC: Tensor, confident: float, passes_left: int
-) -> Tensor:
-    """bool [N, C]: the sure places, and in each row with masks at least the surest few.
+def sureness(log_probs_PV: Tensor, chosen_P: Tensor, slots_P: Tensor, rule: Rule) -> Tensor:
+    """How sure each place is by the rule's order, float32 [P], highest first to be unmasked.
 
-    So many of them that every row is filled when `passes_left`, this one counted, have passed.
+    chosen_P  probability of the proposed token
+    slots_P   where in its row each place stands
+    """
+    if rule.order == "probability":
+        return chosen_P
+    if rule.order == "leftmost":
+        return -slots_P.float()
+    probability_PV = log_probs_PV.exp()
+    if rule.order == "margin":
+        best_P2 = probability_PV.topk(2).values
+        return best_P2[:, 0] - best_P2[:, 1]
+    return (probability_PV * log_probs_PV.clamp(min=-100)).sum(-1)
+
+
+def places_to_unmask(
+    chance_NC: Tensor, sure_NC: Tensor, masked_NC: Tensor, rule: Rule, left: int
+) -> Tensor:
+    """bool [N, C]: the places of high chance, and in each row with masks the surest few.
+
+    chance_NC  probability of the proposed token
+    sure_NC    by the rule's order
+    left       passes, this one counted: the last one unmasks every place
+
     Among equals the leftmost comes first, so that a seed gives the same text twice.
     """
-    open_NC = confidence_NC.masked_fill(~masked_NC, -1.0)
+    if left == 1:
+        return masked_NC
+    open_NC = sure_NC.masked_fill(~masked_NC, float("-inf"))
     order_NC = torch.argsort(open_NC, dim=1, descending=True, stable=True)
     rank_NC = torch.argsort(order_NC, dim=1)
-    least_N1 = (masked_NC.sum(1, keepdim=True) / passes_left).ceil()
-    return masked_NC & ((open_NC >= confident) | (rank_NC < least_N1))
+    least_N1 = rule.quota(masked_NC.sum(1, keepdim=True), left, rule.passes)
+    return masked_NC & ((chance_NC >= rule.confident) | (rank_NC < least_N1))
 
 
 def places_to_revoke(

@@ -14,32 +14,32 @@ def prefix_tokens(
     tokenizer: Tokenizer, language: str, text: bytes, start: int, limit: int
 ) -> list[int]:
     """At most `limit` tokens that end at byte `start`, in reading order, language tag first."""
-    begin = _window_start(text, start, limit)
+    begin = window_start(text, start, limit)
     tokens = tokenizer.encode(text[begin:start])
     if begin == 0:
         tokens = [FILE, *tokens]
-    return [tokenizer.tag(language), *_nearest(tokens, limit - 1)]
+    return [tokenizer.tag(language), *nearest(tokens, limit - 1)]
 
 
 def suffix_tokens(
     tokenizer: Tokenizer, language: str, text: bytes, end: int, limit: int
 ) -> list[int]:
     """At most `limit` tokens from byte `end` on, the last one first, language tag before them."""
-    stop = _window_end(text, end, limit)
+    stop = window_end(text, end, limit)
     tokens = tokenizer.encode(text[end:stop])
     if stop == len(text):
         tokens = [*tokens, FILE]
-    return [tokenizer.tag(language), *_nearest(tokens[::-1], limit - 1)]
+    return [tokenizer.tag(language), *nearest(tokens[::-1], limit - 1)]
 
 
-def _nearest(tokens: list[int], limit: int) -> list[int]:
+def nearest(tokens: list[int], limit: int) -> list[int]:
     """The last `limit` tokens or fewer: what is read first is dropped in hops."""
     excess = max(0, len(tokens) - limit)
     hop = max(1, limit // 4)
     return tokens[-(-excess // hop) * hop :]
 
 
-def _window_start(text: bytes, near: int, limit: int) -> int:
+def window_start(text: bytes, near: int, limit: int) -> int:
     """Where a window that ends at `near` begins: a line start after a hop, or the hop itself."""
     reach = limit * _BYTES_PER_TOKEN
     if near <= reach:
@@ -54,7 +54,7 @@ def _window_start(text: bytes, near: int, limit: int) -> int:
     return edge
 
 
-def _window_end(text: bytes, near: int, limit: int) -> int:
+def window_end(text: bytes, near: int, limit: int) -> int:
     """Where a window that begins at `near` ends; its hops count from the end of the text."""
     reach = limit * _BYTES_PER_TOKEN
     if len(text) - near <= reach:

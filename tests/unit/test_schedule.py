@@ -39,7 +39,9 @@ def test_so_many_places_are_unmasked_that_each_row_is_filled_in_the_passes_left(
 ) -> None:
     confidence_NC, masked_NC = canvas
     for left in range(passes, 0, -1):
-        chosen_NC = places_to_unmask(confidence_NC, masked_NC, confident, left)
+        chosen_NC = places_to_unmask(
+            confidence_NC, confidence_NC, masked_NC, Rule(confident=confident), left
+        )
         assert not (chosen_NC & ~masked_NC).any()
         assert torch.equal(chosen_NC.any(1), masked_NC.any(1))
         masked_NC = masked_NC & ~chosen_NC
@@ -51,7 +53,9 @@ def test_what_is_unmasked_is_sure_or_among_the_surest_and_leftmost(
     canvas: tuple[Tensor, Tensor], confident: float, passes: int
 ) -> None:
     confidence_NC, masked_NC = canvas
-    chosen_NC = places_to_unmask(confidence_NC, masked_NC, confident, passes)
+    chosen_NC = places_to_unmask(
+        confidence_NC, confidence_NC, masked_NC, Rule(confident=confident), passes
+    )
     for confidence, masked, chosen in zip(
         confidence_NC.tolist(), masked_NC.tolist(), chosen_NC.tolist(), strict=True
     ):
