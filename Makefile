@@ -32,7 +32,7 @@ vscode: ## build editors/vscode/dist/sfumato.vsix; needs Node 20 or newer
 	cd editors/vscode && npm ci --no-fund --no-audit && npm run package
 
 test-editors: $(READY) vscode ## type into real Neovims and a real VS Code; pictures go to build/editors
-	SFUMATO_EDITORS=$(CURDIR)/build/editors $(VENV)/bin/pytest tests/e2e/test_neovim.py tests/editors
+	SFUMATO_EDITORS=$(CURDIR)/build/editors $(VENV)/bin/pytest tests/e2e/neovim tests/editors
 
 $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV); this takes a few minutes."

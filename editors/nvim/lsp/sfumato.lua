@@ -34,13 +34,18 @@ return {
     'typescriptreact',
     'yaml',
   },
-  root_markers = { '.git' },
+  root_dir = function(bufnr, on_dir)
+    require('sfumato.server').root(bufnr, on_dir)
+  end,
   init_options = config.settings,
   -- Bytes are what Neovim counts in.
   capabilities = { general = { positionEncodings = { 'utf-8' } } },
   handlers = {
     ['$/sfumato/status'] = function(_, status, context)
       require('sfumato.status').set(context.client_id, status)
+    end,
+    ['workspace/applyEdit'] = function(err, params, context)
+      return require('sfumato.edits').apply(err, params, context)
     end,
   },
   on_exit = function(code, signal, client_id)

@@ -26,12 +26,13 @@ local function execute(command, arguments)
   if not client then
     return
   end
-  local params = { command = command, arguments = { vim.uri_from_bufnr(0), unpack(arguments) } }
+  local bufnr = vim.api.nvim_get_current_buf()
+  local params = { command = command, arguments = { vim.uri_from_bufnr(bufnr), unpack(arguments) } }
   server.request(client, 'workspace/executeCommand', params, function(err, reason)
     if err or (reason and reason ~= vim.NIL) then
       say(err and err.message or reason)
     end
-  end, 0)
+  end, bufnr)
 end
 
 ---@return lsp.Position

@@ -29,14 +29,15 @@ local function check_program()
     health.info('The command is a function of your own.')
     return
   end
-  local program = vim.fn.exepath(cmd[1])
-  if program == '' then
-    health.error(('`%s` was not found or cannot be run.'):format(cmd[1]), {
+  local obstacle = require('sfumato.server').obstacle()
+  if obstacle then
+    health.error(obstacle, {
       'Run `make setup` in the clone of Sfumato, or',
       "set vim.g.sfumato = { cmd = { '/path/to/.venv/bin/sfumato', 'lsp' } } in init.lua.",
     })
     return
   end
+  local program = vim.fn.exepath(cmd[1])
   health.ok(program)
   local done = vim.system({ program, 'doctor' }, { text = true, timeout = 60000 }):wait()
   local report = vim.trim((done.stdout or '') .. (done.stderr or ''))

@@ -25,7 +25,7 @@ end
 ---@param method string
 ---@param params table
 ---@param handler fun(err?: lsp.ResponseError, result: any)
----@param bufnr integer
+---@param bufnr integer its changes are sent first; 0 would send none
 ---@return integer? request
 function M.request(client, method, params, handler, bufnr)
   local sent, request
@@ -64,20 +64,34 @@ end
 ---@param bufnr integer
 local function start(bufnr)
   local config = dofile(vim.api.nvim_get_runtime_file('lsp/sfumato.lua', false)[1])
-  if
-    vim.bo[bufnr].buftype == '' and vim.list_contains(config.filetypes, vim.bo[bufnr].filetype)
-  then
-    if vim.fn.executable(config.cmd[1]) == 0 then
-      local sentence = '`%s` was not found; `:checkhealth sfumato` says more.'
-      vim.notify_once(sentence:format(config.cmd[1]), vim.log.levels.WARN)
-      return
-    end
+  local known = vim.list_contains(config.filetypes, vim.bo[bufnr].filetype)
+  if vim.bo[bufnr].buftype ~= '' or not known then
+    return
+  end
+  config.root_dir(bufnr, function(root)
     config.name = NAME
-    config.root_dir = vim.fs.root(bufnr, config.root_markers)
+    config.root_dir = root
     local defaults = vim.lsp.protocol.make_client_capabilities()
     config.capabilities = vim.tbl_deep_extend('force', defaults, config.capabilities)
-    vim.lsp.start(config, { bufnr = bufnr })
+    vim.lsp.start(config, {
+      bufnr = bufnr,
+      reuse_client = function(client, wanted) -- by default none is outside of a project
+        return client.name == wanted.name and client.root_dir == wanted.root_dir
+      end,
+    })
+  end)
+end
+
+--- `root_dir` of the client. Where the program cannot be started, the user is told once and no
+--- folder is given, so that nothing is tried.
+---@param bufnr integer
+---@param on_dir fun(root?: string)
+function M.root(bufnr, on_dir)
+  if M.obstacle() then
+    vim.notify_once('Sfumato cannot start; `:checkhealth sfumato` says why.', vim.log.levels.WARN)
+    return
   end
+  on_dir(vim.fs.root(bufnr, '.git'))
 end
 
 --- Start for every file in a language that is known, those that are open included.
@@ -106,11 +120,31 @@ function M.command()
   return configured and configured.cmd or require('sfumato.config').read().cmd
 end
 
+--- Why the program cannot be started: it is not there, or the Python in its first line is gone.
+---@return string? sentence nil where it can
+function M.obstacle()
+  local cmd = M.command()
+  if type(cmd) ~= 'table' then
+    return nil
+  end
+  local program = vim.fn.exepath(cmd[1])
+  if program == '' then
+    return ('`%s` was not found or cannot be run.'):format(cmd[1])
+  end
+  local first = vim.fn.readfile(program, 'b', 1)[1] or ''
+  local interpreter = first:match('^#!%s*(%S+)')
+  if interpreter and vim.fn.executable(interpreter) == 0 then
+    return ('`%s` cannot be started: %s, which it runs on, is gone.'):format(program, interpreter)
+  end
+end
+
 --- Start the server anew with the model in a folder, for as long as Neovim runs.
 ---@param folder string
 function M.use_model(folder)
+  local configured = M.command()
+  assert(type(configured) == 'table', 'The command is a function of your own; it picks the model.')
   local cmd = {}
-  for _, word in ipairs(M.command()) do
+  for _, word in ipairs(configured) do
     if word == '--model' then
       break
     end

@@ -3,59 +3,25 @@
 Each test runs with every way of showing suggestions that each Neovim has.
 """
 
-import json
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.support.neovim import Neovim, neovims, version
-
-ROOT = Path(__file__).parents[2]
-
-FILL = "self.items.get(name)\n        count = 1"
-"""What the scripted engine puts into every hole."""
-
-SCRIPT = [sys.executable, "-P", "-m", "tests.support.scripted_server", json.dumps({"fill": FILL})]
-
-INIT = """
-vim.env.PYTHONPATH = {root}
-vim.g.sfumato = vim.json.decode({config})
-vim.o.shortmess = vim.o.shortmess .. 'I'
-vim.o.statusline = "%{{%v:lua.require'sfumato'.statusline()%}}"
-vim.keymap.set('i', '<Tab>', '<Plug>(sfumato-tab)')
-vim.keymap.set('i', '<C-Right>', '<Plug>(sfumato-accept-word)')
-vim.keymap.set('i', '<C-Down>', '<Plug>(sfumato-accept-line)')
-"""
-
-METHOD = "class A:\n    def find(self, name):\n        return$0\n"
-"""A space at the cursor is followed by the suggestion."""
-
-IDLE = "(require('sfumato').status() or {}).state == 'idle'"
-
-FILLED = METHOD.replace("$0", f" {FILL}")
-
-
-def init(config: Mapping[str, object]) -> str:
-    return INIT.format(root=repr(str(ROOT)), config=repr(json.dumps(config)))
-
-
-def ways() -> Iterator[tuple[str, str]]:
-    """Program and who draws: the two differ only where Neovim can do it itself."""
-    for program in neovims():
-        yield program, "own"
-        if version(program) >= (0, 12):
-            yield program, "builtin"
-
-
-def version_name(program: str) -> str:
-    return ".".join(map(str, version(program)))
-
-
-def way_name(way: tuple[str, str]) -> str:
-    return f"{version_name(way[0])}-{way[1]}"
+from tests.support.neovim import Neovim
+from tests.support.plugin import (
+    FILL,
+    FILLED,
+    IDLE,
+    METHOD,
+    init,
+    ready,
+    scripted,
+    way_name,
+    ways,
+    wipe,
+)
 
 
 @pytest.fixture(scope="module", params=list(ways()), ids=way_name)
@@ -64,19 +30,16 @@ def running(
 ) -> Iterator[Neovim]:
     program, ghost_text = request.param
     folder = tmp_path_factory.mktemp("neovim")
-    config = {"cmd": SCRIPT, "ghost_text": ghost_text, "settings": {"deadline_ms": 10_000}}
+    settings = {"deadline_ms": 10_000}
+    config = {"cmd": scripted(fill=FILL), "ghost_text": ghost_text, "settings": settings}
     with Neovim(program, folder, init(config)) as editor:
-        editor.edit(folder / "first.py", "x = $0")
-        editor.keys("<Esc>")
-        editor.wait_until(IDLE)
-        yield editor
+        yield ready(editor, folder)
 
 
 @pytest.fixture
 def editor(running: Neovim) -> Iterator[Neovim]:
     yield running
-    running.keys("<Esc>")
-    running.call("nvim_command", "silent! %bwipeout!")
+    wipe(running)
 
 
 @pytest.fixture
@@ -219,16 +182,3 @@ def test_checkhealth_looks_at_everything(editor: Neovim, file: Path) -> None:
     report = editor.buffer
     assert "idle, model scripted on cpu" in report
     assert "<Tab> is mapped to tab" in report
-
-
-@pytest.mark.parametrize("program", neovims(), ids=version_name)
-def test_without_the_program_checkhealth_says_what_to_do(program: str, tmp_path: Path) -> None:
-    config = {"cmd": ["no-such-program", "lsp"], "ghost_text": "neither", "colour": "red"}
-    with Neovim(program, tmp_path, init(config)) as editor:
-        editor.edit(tmp_path / "a.py", METHOD)
-        editor.keys("<CR><Esc>")  # past a message that Neovim shows until a key is pressed
-        editor.call("nvim_command", "checkhealth sfumato")
-        report = editor.buffer
-    assert "`no-such-program` was not found or cannot be run." in report
-    assert "vim.g.sfumato has no colour; there are autostart, cmd, ghost_text, settings." in report
-    assert "vim.g.sfumato.ghost_text should be 'builtin'" in report
