@@ -10,6 +10,7 @@ Source: BD3-LM, arXiv:2503.09573.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -17,28 +18,28 @@ from torch import Tensor
 from engine.families.transformer import KeysValues, Past, Transformer
 
 
-class Blocks:
-    """One context of a block-causal stack, read as far as its blocks are full.
+@dataclass(frozen=True, slots=True)
+class OpenBlock:
+    """A context, of which all but the tokens after the last full block have been read.
 
-    block  tokens that see each other
+    block    tokens that see each other
+    past     the full blocks; None: there is none
+    ends     hidden states [D] of the last token of each of them
+    known    the tokens after them
+    encoded  tokens that had to be computed for this context
     """
 
-    def __init__(self, model: Transformer, block: int) -> None:
-        self._model, self._block = model, block
-        self._tokens: list[int] = []
-        self._past: Past | None = None
-        self._ends: list[Tensor] = []  # hidden states [D], of the last token of each block
+    stack: Transformer
+    block: int
+    past: Past | None
+    ends: tuple[Tensor, ...]
+    known: tuple[int, ...]
+    encoded: int
 
-    def read(self, tokens: Sequence[int]) -> int:
-        """Take this context instead of the latest one; returns how many tokens were computed."""
-        full = len(tokens) - len(tokens) % self._block
-        same = self._common(tokens[:full])
-        self._past = _first(self._past, same)
-        del self._ends[same // self._block :]
-        if same < full:
-            self._encode(tokens[same:full], same)
-        self._tokens = [*tokens]
-        return full - same
+    @property
+    def room(self) -> int:
+        """Tokens until the block is full."""
+        return self.block - len(self.known)
 
     def look(self, canvas_NC: Tensor, mask: int) -> tuple[Tensor, Tensor]:
         """Hidden states [N, C, D] of slots that follow the context, and of the tokens before them.
@@ -46,40 +47,62 @@ class Blocks:
         canvas_NC  int64, in the family's ids
         mask       what stands behind the canvas to the end of its last block
         """
-        full = len(self._ends) * self._block
-        known_1K = canvas_NC.new_tensor([self._tokens[full:]])
         rows, slots = canvas_NC.shape
-        start = known_1K.shape[1]
-        blank_NB = canvas_NC.new_full((rows, -(start + slots) % self._block), mask)
-        row_NT = torch.cat([known_1K.expand(rows, -1), canvas_NC, blank_NB], 1)
-        hidden_NTD, _ = self._pass(row_NT, full, self._past)
-        before = self._ends[-1] if self._ends else hidden_NTD[0, 0]  # none: a token is its own
-        before_NTD = torch.cat([before.expand(rows, 1, -1), hidden_NTD[:, :-1]], 1)
+        start = len(self.known)
+        known_NK = canvas_NC.new_tensor([self.known]).expand(rows, -1)
+        blank_NB = canvas_NC.new_full((rows, -(start + slots) % self.block), mask)
+        hidden_NTD, _ = read_blocks(
+            self.stack, self.block, torch.cat([known_NK, canvas_NC, blank_NB], 1), self.past
+        )
+        first_D = self.ends[-1] if self.ends else hidden_NTD[0, 0]  # none before: it is its own
+        before_NTD = torch.cat([first_D.expand(rows, 1, -1), hidden_NTD[:, :-1]], 1)
         return hidden_NTD[:, start : start + slots], before_NTD[:, start : start + slots]
 
-    def room(self) -> int:
-        """Tokens until the open block is full."""
-        return self._block - len(self._tokens) % self._block
+
+class Blocks:
+    """The full blocks of the latest context, kept for the next."""
+
+    def __init__(self, stack: Transformer, block: int) -> None:
+        self._stack, self._block = stack, block
+        self._tokens: list[int] = []
+        self._past: Past | None = None
+        self._ends: list[Tensor] = []
+
+    def read(self, tokens: Sequence[int]) -> OpenBlock:
+        """Take this context; what it begins with in common with the latest one is not computed."""
+        full = len(tokens) - len(tokens) % self._block
+        same = self._common(tokens[:full])
+        self._past = _first(self._past, same)
+        del self._ends[same // self._block :]
+        if same < full:
+            self._encode(tokens[same:full])
+        self._tokens, known = [*tokens[:full]], tuple(tokens[full:])
+        ends = tuple(self._ends)
+        return OpenBlock(self._stack, self._block, self._past, ends, known, full - same)
 
     def _common(self, tokens: Sequence[int]) -> int:
-        """How many tokens of these begin the full blocks that are kept, in whole blocks."""
-        most = min(len(tokens), len(self._ends) * self._block)
-        pairs = enumerate(zip(self._tokens[:most], tokens[:most], strict=True))
+        """How many tokens of these begin the blocks that are kept, in whole blocks."""
+        pairs = enumerate(zip(self._tokens, tokens, strict=False))
+        most = min(len(tokens), len(self._tokens))
         same = next((place for place, (kept, token) in pairs if kept != token), most)
         return same - same % self._block
 
-    def _encode(self, fresh: Sequence[int], start: int) -> None:
-        tokens_1T = torch.tensor([fresh], device=self._model.embed_tokens.weight.device)
-        hidden_1TD, read = self._pass(tokens_1T, start, self._past)
+    def _encode(self, fresh: Sequence[int]) -> None:
+        fresh_1T = torch.tensor([fresh], device=self._stack.embed_tokens.weight.device)
+        hidden_1TD, read = read_blocks(self._stack, self._block, fresh_1T, self._past)
         self._past = read if self._past is None else _joined(self._past, read)
         self._ends += hidden_1TD[0, self._block - 1 :: self._block]
 
-    def _pass(self, tokens_NT: Tensor, start: int, past: Past | None) -> tuple[Tensor, Past]:
-        """Tokens of whole blocks, the first of them at `start`, after all that was read."""
-        places_S = torch.arange(start + tokens_NT.shape[1], device=tokens_NT.device)
-        places_T = places_S[start:]
-        seen_TS = places_S // self._block <= places_T[:, None] // self._block
-        return self._model(tokens_NT, places_T[None], seen_TS[None], past)
+
+def read_blocks(
+    stack: Transformer, block: int, tokens_NT: Tensor, past: Past | None
+) -> tuple[Tensor, Past]:
+    """Hidden states [N, T, D], keys and values of tokens in whole blocks, after all of `past`."""
+    start = past[0].keys_NKTE.shape[2] if past else 0
+    places_S = torch.arange(start + tokens_NT.shape[1], device=tokens_NT.device)
+    places_T = places_S[start:]
+    seen_TS = places_S // block <= places_T[:, None] // block
+    return stack(tokens_NT, places_T[None], seen_TS[None], past)
 
 
 def _first(past: Past | None, tokens: int) -> Past | None:

@@ -83,9 +83,9 @@ def test_full_blocks_are_kept_exactly_over_any_edits() -> None:
 
     for step in range(30):
         context = context[: below(len(context) + 1)] + tokens(1 + below(9), seed=step)
-        blocks.read(context)
+        opened = blocks.read(context)
         canvas_NC = torch.tensor([tokens(1 + below(6), seed=100 + step)])
-        hidden_NCD, before_NCD = blocks.look(canvas_NC, MASK)
+        hidden_NCD, before_NCD = opened.look(canvas_NC, MASK)
         row = context + canvas_NC[0].tolist()
         row += [MASK] * (-len(row) % BLOCK)
         whole_TV = published.llama(
@@ -101,10 +101,19 @@ def test_full_blocks_are_kept_exactly_over_any_edits() -> None:
 
 def test_only_blocks_that_are_new_and_full_are_computed() -> None:
     blocks, context = Blocks(drawn(PLAIN), BLOCK), tokens(18, seed=1)
-    assert blocks.read(context) == 16
-    assert blocks.read(context) == 0
-    assert blocks.read([*context, 7]) == 0
-    assert blocks.room() == 1
-    assert blocks.read([*context, 7, 8, 9]) == BLOCK
-    assert blocks.read([*context[:9], 3, *context[10:]]) == 2 * BLOCK
-    assert blocks.read(context[:6]) == 0
+    assert blocks.read(context).encoded == 16
+    assert blocks.read(context).encoded == 0
+    assert blocks.read([*context, 7]).encoded == 0
+    assert blocks.read([*context, 7]).room == 1
+    assert blocks.read([*context, 7, 8, 9]).encoded == BLOCK
+    assert blocks.read([*context[:9], 3, *context[10:]]).encoded == 2 * BLOCK
+    assert blocks.read(context[:6]).encoded == 0
+
+
+@torch.no_grad()
+def test_an_open_block_is_not_changed_by_a_later_context() -> None:
+    blocks, canvas_NC = Blocks(drawn(PLAIN), BLOCK), torch.tensor([[MASK, MASK]])
+    opened = blocks.read(tokens(10, seed=1))
+    hidden_NCD = opened.look(canvas_NC, MASK)[0]
+    blocks.read(tokens(10, seed=2))
+    torch.testing.assert_close(opened.look(canvas_NC, MASK)[0], hidden_NCD)

@@ -1,0 +1,64 @@
+"""The shared stack from a folder: its shape from config.json, its weights by their names."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from engine.device import Placement
+from engine.errors import CheckpointError
+from engine.families.folder import Folder
+from engine.families.transformer import Shape, Transformer
+
+
+def shape_of(folder: Folder, *, qkv_bias: bool = False, qk_norm: bool = False) -> Shape:
+    """From the keys that Llama, Qwen2 and Qwen3 have in config.json. Raises CheckpointError."""
+    config, heads = folder.config, folder.number("num_attention_heads")
+    width = folder.number("hidden_size")
+    return Shape(
+        vocabulary=folder.number("vocab_size"),
+        width=width,
+        layers=folder.number("num_hidden_layers"),
+        heads=heads,
+        kv_heads=config.get("num_key_value_heads") or heads,
+        head_size=config.get("head_dim") or width // heads,
+        hidden=folder.number("intermediate_size"),
+        rope_base=rope_base(folder),
+        epsilon=float(config.get("rms_norm_eps", 1e-6)),
+        qkv_bias=qkv_bias,
+        qk_norm=qk_norm,
+        tied=bool(config.get("tie_word_embeddings", False)),
+    )
+
+
+def rope_base(folder: Folder) -> float:
+    """The base of rotary positions. Raises CheckpointError where they are scaled."""
+    rope: dict[str, Any] = folder.config.get("rope_parameters") or {}
+    rope |= folder.config.get("rope_scaling") or {}
+    kind = rope.get("rope_type") or rope.get("type") or "default"
+    if kind != "default":
+        raise CheckpointError(f'{folder.path} scales its positions by "{kind}", unknown here')
+    return float(rope.get("rope_theta") or folder.config.get("rope_theta") or 10_000.0)
+
+
+def hub_name(parameter: str) -> str:
+    """Its name in folders of Llama and Qwen: all but the head stands below "model"."""
+    return parameter if parameter.startswith("lm_head.") else f"model.{parameter}"
+
+
+def load_stack(
+    folder: Folder, shape: Shape, placement: Placement, named: Callable[[str], str] = hub_name
+) -> Transformer:
+    """A stack with the folder's weights, on the placement. Raises CheckpointError.
+
+    named  the name in the folder of a parameter of the stack
+    """
+
+    def stored(parameter: str) -> str:
+        tied = shape.tied and parameter == "lm_head.weight"
+        return named("embed_tokens.weight" if tied else parameter)
+
+    with torch.device("meta"):
+        stack = Transformer(shape)
+    folder.fill(stack, placement, stored)
+    return stack

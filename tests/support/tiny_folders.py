@@ -1,0 +1,164 @@
+"""Folders as other people publish them, made in milliseconds: random weights under their names.
+
+256 tokens stand for the bytes, the specials come after them.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
+from tokenizers import Tokenizer, models, pre_tokenizers
+from torch import Tensor
+
+from engine.tokenizer import byte_characters
+
+BYTES = 256
+Shapes = Mapping[str, tuple[int, ...]]
+"""Of each tensor, by its name."""
+
+
+def write_folder(
+    folder: Path,
+    config: Mapping[str, Any],
+    weights: Mapping[str, Tensor],
+    specials: Sequence[str],
+    shards: int = 1,
+) -> Path:
+    """config.json, tokenizer.json and model*.safetensors, with an index where they are several."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    bytes_BPE = Tokenizer(models.BPE({c: i for i, c in enumerate(byte_characters())}, []))
+    bytes_BPE.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    bytes_BPE.add_special_tokens(list(specials))
+    (folder / "tokenizer.json").write_text(bytes_BPE.to_str())
+    names = sorted(weights)
+    where = {
+        name: f"model-{i % shards + 1:05}-of-{shards:05}.safetensors"
+        for i, name in enumerate(names)
+    }
+    for file in set(where.values()):
+        part = {name: weights[name].contiguous() for name in names if where[name] == file}
+        save_file(part, folder / (file if shards > 1 else "model.safetensors"))
+    if shards > 1:
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": where}))
+    return folder
+
+
+def drawn(shapes: Shapes, seed: int = 0) -> dict[str, Tensor]:
+    """Random weights, wide enough for opinions; what is a norm is near 1."""
+    noise = torch.Generator().manual_seed(seed)
+
+    def one(name: str, shape: tuple[int, ...]) -> Tensor:
+        if len(shape) > 1:
+            return torch.randn(shape, generator=noise) * 1.5 * shape[-1] ** -0.5
+        return (0.0 if "bias" in name else 1.0) + 0.3 * torch.randn(shape, generator=noise)
+
+    return {name: one(name, shape) for name, shape in shapes.items()}
+
+
+def llama_shapes(config: Mapping[str, Any], *, bias: bool = False, norm: bool = False) -> Shapes:
+    """Llama's tensors; Qwen2's with bias, Qwen3's with norms."""
+    width, hidden = config["hidden_size"], config["intermediate_size"]
+    shapes = _outer(config, "embed_tokens")
+    for layer in range(config["num_hidden_layers"]):
+        at = f"model.layers.{layer}"
+        shapes |= _attention(config, at, bias=bias, norm=norm) | _norms(at, width)
+        shapes |= _gated(f"{at}.mlp", width, hidden)
+    return shapes
+
+
+def llada_shapes(config: Mapping[str, Any]) -> Shapes:
+    """LLaDA 8B's tensors."""
+    at, width, hidden = "model.transformer", config["d_model"], config["mlp_hidden_size"]
+    rows = config["embedding_size"]
+    shapes = {f"{at}.wte.weight": (rows, width), f"{at}.ln_f.weight": (width,)}
+    shapes[f"{at}.ff_out.weight"] = (rows, width)
+    for layer in range(config["n_layers"]):
+        block = f"{at}.blocks.{layer}"
+        shapes |= {
+            f"{block}.{n}.weight": (width, width)
+            for n in ("q_proj", "k_proj", "v_proj", "attn_out")
+        }
+        shapes |= {f"{block}.{n}.weight": (width,) for n in ("attn_norm", "ff_norm")}
+        shapes |= {f"{block}.{n}.weight": (hidden, width) for n in ("ff_proj", "up_proj")}
+        shapes[f"{block}.ff_out.weight"] = (width, hidden)
+    return shapes
+
+
+def llada_moe_shapes(config: Mapping[str, Any]) -> Shapes:
+    """LLaDA-MoE's tensors."""
+    width, experts = config["hidden_size"], config["num_experts"]
+    shapes = _outer(config, "embed_tokens")
+    for layer in range(config["num_hidden_layers"]):
+        at = f"model.layers.{layer}"
+        shapes |= _attention(config, at, bias=False, norm=True) | _norms(at, width)
+        if not config["moe_layer_freq"][layer]:
+            shapes |= _gated(f"{at}.mlp", width, config["dense_intermediate_size"])
+            continue
+        shapes[f"{at}.mlp.gate.weight"] = (experts, width)
+        for expert in range(experts):
+            hidden = config["expert_intermediate_size"]
+            shapes |= _gated(f"{at}.mlp.experts.{expert}", width, hidden)
+    return shapes
+
+
+def llada2_shapes(config: Mapping[str, Any]) -> Shapes:
+    """LLaDA2's tensors."""
+    width, size, experts = config["hidden_size"], config["head_dim"], config["num_experts"]
+    heads, groups = config["num_attention_heads"], config["num_key_value_heads"]
+    shapes = _outer(config, "word_embeddings")
+    for layer in range(config["num_hidden_layers"]):
+        at = f"model.layers.{layer}"
+        shapes |= _norms(at, width)
+        shapes[f"{at}.attention.query_key_value.weight"] = ((heads + 2 * groups) * size, width)
+        shapes[f"{at}.attention.dense.weight"] = (width, heads * size)
+        shapes |= {f"{at}.attention.{n}_layernorm.weight": (size,) for n in ("query", "key")}
+        if layer < config["first_k_dense_replace"]:
+            shapes |= _gated(f"{at}.mlp", width, config["intermediate_size"])
+            continue
+        hidden = config["moe_intermediate_size"]
+        shapes[f"{at}.mlp.gate.weight"] = (experts, width)
+        shapes[f"{at}.mlp.gate.expert_bias"] = (experts,)
+        shapes |= _gated(f"{at}.mlp.shared_experts", width, hidden * config["num_shared_experts"])
+        for expert in range(experts):
+            shapes |= _gated(f"{at}.mlp.experts.{expert}", width, hidden)
+    return shapes
+
+
+def _outer(config: Mapping[str, Any], embedding: str) -> dict[str, tuple[int, ...]]:
+    rows, width = config["vocab_size"], config["hidden_size"]
+    shapes: dict[str, tuple[int, ...]] = {
+        f"model.{embedding}.weight": (rows, width),
+        "model.norm.weight": (width,),
+    }
+    return (
+        shapes if config.get("tie_word_embeddings") else shapes | {"lm_head.weight": (rows, width)}
+    )
+
+
+def _attention(
+    config: Mapping[str, Any], at: str, *, bias: bool, norm: bool
+) -> dict[str, tuple[int, ...]]:
+    width, heads = config["hidden_size"], config["num_attention_heads"]
+    size = config.get("head_dim") or width // heads
+    rows = {"q": heads * size, "k": config["num_key_value_heads"] * size}
+    rows["v"] = rows["k"]
+    shapes: dict[str, tuple[int, ...]] = {f"{at}.self_attn.o_proj.weight": (width, heads * size)}
+    shapes |= {f"{at}.self_attn.{n}_proj.weight": (count, width) for n, count in rows.items()}
+    if bias:
+        shapes |= {f"{at}.self_attn.{n}_proj.bias": (count,) for n, count in rows.items()}
+    if norm:
+        shapes |= {f"{at}.self_attn.{n}_norm.weight": (size,) for n in "qk"}
+    return shapes
+
+
+def _norms(at: str, width: int) -> dict[str, tuple[int, ...]]:
+    return {f"{at}.{n}_layernorm.weight": (width,) for n in ("input", "post_attention")}
+
+
+def _gated(at: str, width: int, hidden: int) -> dict[str, tuple[int, ...]]:
+    shapes = {f"{at}.{n}_proj.weight": (hidden, width) for n in ("gate", "up")}
+    return shapes | {f"{at}.down_proj.weight": (width, hidden)}
