@@ -5,7 +5,8 @@ changes; a *filled* one was unmasked and may be masked again.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,41 +15,48 @@ from engine.repair import Lattice
 from engine.tokenizer import EOM, MASK
 
 ALTERNATIVES = 8
-"""Tokens remembered per slot as what was nearly chosen."""
+"""Tokens of a slot that count as nearly chosen."""
 _OFTEN = 2**31
+
+
+class Thought(NamedTuple):
+    """Log-probabilities [X, V] of X places (bool), row after row."""
+
+    places_NC: Tensor
+    log_probs_XV: Tensor
+
+    def of_row(self, index: int) -> "Thought":
+        """What concerns one row."""
+        first, count = int(self.places_NC[:index].sum()), int(self.places_NC[index].sum())
+        return Thought(self.places_NC[index : index + 1], self.log_probs_XV[first : first + count])
 
 
 @dataclass(slots=True)
 class Canvas:
     """tokens_NC, known_NC, masked_NC and what was thought of each slot when it was last unmasked.
 
-    nats_NC         float32, log-probability of the slot's token; 0 where known
-    candidates_NCA  int64, the A most probable tokens of each slot, best first
-    candidate_nats_NCA  float32, their log-probabilities
-    revoked_NC      int64, how often the slot was masked again
+    nats_NC     float32, log-probability of the slot's token; 0 where known
+    revoked_NC  int64, how often the slot was masked again
+    thoughts    what was nearly written, oldest first: sorted out only where a fill is mended
     """
 
     tokens_NC: Tensor
     known_NC: Tensor
     masked_NC: Tensor
     nats_NC: Tensor
-    candidates_NCA: Tensor
-    candidate_nats_NCA: Tensor
     revoked_NC: Tensor
+    thoughts: list[Thought] = field(default_factory=list[Thought])
 
     @classmethod
     def blank(cls, lengths: Sequence[int], slots: int, device: torch.device) -> "Canvas":
         """One row per length: masked up to it, known `<eom>` from there on."""
         places_C = torch.arange(slots, device=device)
         masked_NC = places_C < torch.tensor(lengths, device=device)[:, None]
-        shape = (*masked_NC.shape, ALTERNATIVES)
         return cls(
             tokens_NC=torch.where(masked_NC, MASK, EOM),
             known_NC=~masked_NC,
             masked_NC=masked_NC,
             nats_NC=torch.zeros(masked_NC.shape, device=device),
-            candidates_NCA=torch.zeros(shape, dtype=torch.int64, device=device),
-            candidate_nats_NCA=torch.zeros(shape, device=device),
             revoked_NC=torch.zeros_like(masked_NC, dtype=torch.int64),
         )
 
@@ -56,6 +64,11 @@ class Canvas:
     def filled_NC(self) -> Tensor:
         """Slots that were unmasked: neither known nor masked."""
         return ~(self.known_NC | self.masked_NC)
+
+    @property
+    def seeded_N(self) -> Tensor:
+        """Rows that began as a guess."""
+        return self.revoked_NC[:, 0] >= _OFTEN
 
     def seed(self, index: int, tokens: Sequence[int]) -> None:
         """Fill a row, masked so far, with a guess of as many tokens as the row is long.
@@ -85,11 +98,8 @@ class Canvas:
 
     def _note(self, places_NC: Tensor, tokens_X: Tensor, log_probs_XV: Tensor) -> None:
         own_X = log_probs_XV.gather(1, tokens_X[:, None])[:, 0]
-        best = log_probs_XV.topk(ALTERNATIVES, dim=1)
-        places_NC1 = places_NC[..., None]
         self.nats_NC = self.nats_NC.masked_scatter(places_NC, own_X)
-        self.candidates_NCA = self.candidates_NCA.masked_scatter(places_NC1, best.indices)
-        self.candidate_nats_NCA = self.candidate_nats_NCA.masked_scatter(places_NC1, best.values)
+        self.thoughts.append(Thought(places_NC, log_probs_XV))
 
     def revoke(self, places_NC: Tensor) -> None:
         """Mask filled slots again, and count it."""
@@ -141,7 +151,15 @@ class Canvas:
 
     def row(self, index: int) -> "Canvas":
         """A canvas of one row, sharing no tensor that is written later."""
-        return Canvas(*(getattr(self, name)[index : index + 1] for name in self.__slots__))
+        own = slice(index, index + 1)
+        return Canvas(
+            self.tokens_NC[own],
+            self.known_NC[own],
+            self.masked_NC[own],
+            self.nats_NC[own],
+            self.revoked_NC[own],
+            [thought.of_row(index) for thought in self.thoughts],
+        )
 
     def remasked(self, places: Iterable[int]) -> "Canvas":
         """A one-row copy with these filled places masked again."""
@@ -163,8 +181,11 @@ class Canvas:
     def lattice(self) -> Lattice:
         """The first row as `engine.repair` wants it. All its slots must be filled or known."""
         length = self.length(0)
-        chosen: list[int] = self.tokens_NC[0, :length].tolist()
-        tokens: list[list[int]] = self.candidates_NCA[0, :length].tolist()
-        nats: list[list[float]] = self.candidate_nats_NCA[0, :length].tolist()
-        pairs = [list(zip(t, n, strict=True)) for t, n in zip(tokens, nats, strict=True)]
-        return Lattice(chosen, pairs, frozen=set())
+        candidates: list[list[tuple[int, float]]] = [[] for _ in range(length)]
+        for thought in self.thoughts:
+            places_NC, log_probs_XV = thought.of_row(0)
+            best = log_probs_XV.topk(ALTERNATIVES, dim=1)
+            rows = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            for place, row in zip(places_NC[0].nonzero()[:, 0].tolist(), rows, strict=True):
+                candidates[place] = list(zip(*row, strict=True))
+        return Lattice(self.tokens_NC[0, :length].tolist(), candidates, frozen=set())

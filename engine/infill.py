@@ -4,9 +4,12 @@ text around the hole -> the model's tokens -> a look -> lengths -> canvas -> dra
 """
 
 import time
-from collections.abc import Generator, Sequence
+from collections import defaultdict
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -34,6 +37,8 @@ from engine.types import (
 )
 from grammars import Gate, language_for
 
+Outcome = TypeVar("Outcome")
+
 MAX_TEXT_BYTES = 16 * 2**20
 
 _ROOM = 4
@@ -44,15 +49,21 @@ _SYNTAX_PART = 0.15
 
 @dataclass(slots=True)
 class _Clock:
-    """What a request has cost so far: seconds, tokens, passes."""
+    """What a request has cost so far: time by phase, tokens, passes."""
 
     began_s: float = field(default_factory=time.monotonic)
-    prefill_s: float = 0.0
-    denoise_s: float = 0.0
-    syntax_s: float = 0.0
+    spent_ms: dict[str, float] = field(default_factory=lambda: defaultdict[str, float](float))
     prefill_tokens: int = 0
     context_tokens: int = 0
     passes: int = 0
+
+    @contextmanager
+    def time(self, phase: str) -> Generator[None]:
+        """Time that is spent within goes to this phase; of phases within phases, to the inner."""
+        began_s, before_ms = time.monotonic(), sum(self.spent_ms.values())
+        yield
+        inner_ms = sum(self.spent_ms.values()) - before_ms
+        self.spent_ms[phase] += (time.monotonic() - began_s) * 1000 - inner_ms
 
 
 class Engine:
@@ -101,17 +112,21 @@ class Engine:
         noise = torch.Generator(self._device).manual_seed(request.seed)
         settler = self._settler(request, clock, noise)
         if not request.draft or request.strength == 1:
-            fills = yield from self._fill(request, clock, noise)
-            settled = yield from self._settle(settler, fills, clock)
+            fills = yield from self._drawn(self._fill(request, clock, noise), clock, "denoise")
+            settled = yield from self._drawn(settler.settle(fills), clock, "syntax")
         else:
-            fills, settled = yield from self._redraft(request, settler, clock)
+            steps = self._redraft(request, settler, clock).steps()
+            fills, settled = yield from self._drawn(steps, clock, "denoise")
         others = settler.others(fills, settled, request.alternatives - 1)
         yield self._suggestion(settled, others, clock)
 
     def _fill(
         self, request: InfillRequest, clock: _Clock, noise: torch.Generator
-    ) -> Generator[Draft, None, list[Fill]]:
-        """Fill the hole block after block; returns the ways to end it, best first."""
+    ) -> Generator[Fill, None, list[Fill]]:
+        """Fill the hole block after block, a pass after the other; the ways to end it, best first.
+
+        A pass yields the row of the likeliest length as far as it has come.
+        """
         head, tail = request.text[: request.hole.start], request.text[request.hole.end :]
         prefix, suffix = self._model.streams(request.language, head, tail)
         resize = self._model.traits.lengths.resize if request.length_tokens is None else None
@@ -120,18 +135,13 @@ class Engine:
         guesses = self._guesses(request)
         while True:
             look = self._look(prefix, suffix, done, clock)
-            began = time.monotonic()
             canvas, lengths = self._open_canvas(look, request, guesses, len(done), clock)
             for _ in denoise(look, canvas, rule, limits, noise, resize):
-                clock.passes += 1
-                clock.denoise_s += time.monotonic() - began
-                yield self._draft(done, canvas, clock)
-                began = time.monotonic()
+                yield Fill(done, canvas, look)
             judge(look, canvas, limits)
-            clock.passes += 1
-            clock.denoise_s += time.monotonic() - began
             fills = _ranked(done, canvas, lengths, look)
-            yield self._draft(done, fills[0].canvas, clock)
+            if guesses:
+                yield fills[0]
             full = fills[0].canvas.length(0) == canvas.tokens_NC.shape[1]
             done = fills[0].tokens
             if not full or self._complete(request, done, limits.deadline):
@@ -169,9 +179,8 @@ class Engine:
 
     def _look(self, prefix: list[int], suffix: list[int], done: list[int], clock: _Clock) -> Look:
         """The model bound to this context."""
-        began = time.monotonic()
-        reading = self._model.read(prefix, suffix, done)
-        clock.prefill_s += time.monotonic() - began
+        with clock.time("prefill"):
+            reading = self._model.read(prefix, suffix, done)
         clock.prefill_tokens += reading.encoded
         clock.context_tokens = reading.context
         return reading.look
@@ -232,20 +241,32 @@ class Engine:
             canvas.seed(row, guess)
         return canvas, lengths
 
-    def _draft(
-        self, done: list[int], canvas: Canvas, clock: _Clock, rest: Sequence[int] = ()
-    ) -> Draft:
-        """The first row, as far as it has come; that is the likeliest length, or the best fill."""
-        length = canvas.length(0)
-        masked: list[bool] = canvas.masked_NC[0, :length].tolist()
-        tokens: list[int] = canvas.tokens_NC[0, :length].tolist()
+    def _drawn(
+        self, steps: Generator[Fill, None, Outcome], clock: _Clock, phase: str
+    ) -> Generator[Draft, None, Outcome]:
+        """A draft of each fill that comes by, one per pass; their outcome."""
+        while True:
+            with clock.time(phase):
+                try:
+                    fill = next(steps)
+                except StopIteration as finished:
+                    return finished.value
+            clock.passes += 1
+            yield self._draft(fill, clock.passes)
+
+    def _draft(self, fill: Fill, step: int) -> Draft:
+        """The first row of the canvas, as far as it has come, and what stands around it."""
+        length = fill.canvas.length(0)
+        masked: list[bool] = fill.canvas.masked_NC[0, :length].tolist()
+        tokens: list[int] = fill.canvas.tokens_NC[0, :length].tolist()
         glyph = MASK_GLYPH.encode()
         runs = [
             glyph if hidden else self._tokenizer.token_bytes[token]
             for token, hidden in zip(tokens, masked, strict=True)
         ]
-        text = self._tokenizer.decode(done) + b"".join(runs) + self._tokenizer.decode(rest)
-        return Draft(text.decode(errors="replace"), clock.passes, sum(masked))
+        decode = self._tokenizer.decode
+        text = decode(fill.before) + b"".join(runs) + decode(fill.after)
+        return Draft(text.decode(errors="replace"), step, sum(masked))
 
     def _settler(self, request: InfillRequest, clock: _Clock, noise: torch.Generator) -> Settler:
         language = language_for(request.language)
@@ -262,24 +283,8 @@ class Engine:
             deadline=clock.began_s + request.budget_ms / 1000,
         )
 
-    def _settle(
-        self, settler: Settler, fills: list[Fill], clock: _Clock
-    ) -> Generator[Draft, None, Settled]:
-        began = time.monotonic()
-        steps = settler.settle(fills)
-        while True:
-            try:
-                canvas = next(steps)
-            except StopIteration as finished:
-                clock.syntax_s += time.monotonic() - began
-                return finished.value
-            clock.passes += 1
-            yield self._draft(fills[0].before, canvas, clock)
-
-    def _redraft(
-        self, request: InfillRequest, settler: Settler, clock: _Clock
-    ) -> Generator[Draft, None, tuple[list[Fill], Settled]]:
-        """Go over the request's draft instead of filling the hole from noise."""
+    def _redraft(self, request: InfillRequest, settler: Settler, clock: _Clock) -> Redraft:
+        """To go over the request's draft instead of filling the hole from noise."""
         head, tail = request.text[: request.hole.start], request.text[request.hole.end :]
         language, decode = request.language, self._tokenizer.decode
 
@@ -288,31 +293,22 @@ class Engine:
             return self._look(*self._model.streams(language, left, right), [], clock)
 
         rule = self._rule(request)
-        rule = replace(rule, lengths=max(rule.lengths, request.alternatives))
-        steps = Redraft(
+        return Redraft(
             draft=self._tokenizer.encode(request.draft or b""),
             strength=request.strength,
+            slots=self._model.traits.slots,
             look_between=look_between,
             settler=settler,
-            rule=rule,
+            rule=replace(rule, lengths=max(rule.lengths, request.alternatives)),
             limits=self._limits(request, clock),
             noise=settler.noise,
-        ).steps()
-        while True:
-            began = time.monotonic()
-            try:
-                fill = next(steps)
-            except StopIteration as finished:
-                return finished.value
-            clock.denoise_s += time.monotonic() - began
-            clock.passes += 1
-            yield self._draft(fill.before, fill.canvas, clock, fill.after)
+        )
 
     def _suggestion(self, settled: Settled, others: list[Settled], clock: _Clock) -> Suggestion:
         timings = Timings(
-            prefill_ms=clock.prefill_s * 1000,
-            denoise_ms=clock.denoise_s * 1000,
-            syntax_ms=clock.syntax_s * 1000,
+            prefill_ms=clock.spent_ms["prefill"],
+            denoise_ms=clock.spent_ms["denoise"],
+            syntax_ms=clock.spent_ms["syntax"],
             total_ms=(time.monotonic() - clock.began_s) * 1000,
             prefill_tokens=clock.prefill_tokens,
             context_tokens=clock.context_tokens,

@@ -17,7 +17,7 @@ from engine.settle import Fill, Settled, Settler
 from engine.tokenizer import MASK
 
 _SLOTS, _BLOCK = 32, 28
-"""Slots of a canvas, and tokens of a draft in it; what is left is room to grow."""
+"""Slots of a canvas at most, and tokens of a draft in it; what is left is room to grow."""
 
 LookBetween = Callable[[list[int], list[int]], Look]
 """The denoiser in the hole, between these tokens of it and those."""
@@ -25,10 +25,14 @@ LookBetween = Callable[[list[int], list[int]], Look]
 
 @dataclass(frozen=True, slots=True)
 class Redraft:
-    """A draft of at least one token, and what going over it takes; `strength` as requested."""
+    """A draft of at least one token, and what going over it takes; `strength` as requested.
+
+    slots  sizes of a canvas, smallest first
+    """
 
     draft: list[int]
     strength: float
+    slots: tuple[int, ...]
     look_between: LookBetween
     settler: Settler
     rule: Rule
@@ -48,7 +52,7 @@ class Redraft:
                 break
             block, rest = self.draft[start : start + _BLOCK], self.draft[start + _BLOCK :]
             fills = yield from self._fills(done, block, rest)
-            settled = yield from self._settle(fills)
+            settled = yield from self.settler.settle(fills)
             if settled.verdict in ("cut", "rejected"):
                 done = [*done, *block]
             else:
@@ -61,11 +65,9 @@ class Redraft:
         """Ways to write one block, best first."""
         look = self.look_between(done, rest)
         rows = list(variants(self._doubted(look, block), self.rule.lengths))
-        canvas = Canvas.blank([len(row) for row in rows], _SLOTS, self.noise.device)
-        for index, row in enumerate(rows):
-            canvas.seed(index, row)
+        canvas = self._seeded(rows)
         for _ in denoise(look, canvas, self.rule, self.limits, self.noise):
-            yield Fill(done, canvas, look, 0.0, rest)
+            yield Fill(done, canvas, look, after=rest)
         judge(look, canvas, self.limits)
         chances = [
             chance_nats(canvas.mean_nats(index), Length(len(row), 0.0))
@@ -79,25 +81,23 @@ class Redraft:
         yield fills[0]
         return fills
 
+    def _seeded(self, rows: list[list[int]]) -> Canvas:
+        """The smallest canvas that holds them."""
+        longest = max(len(row) for row in rows)
+        slots = next((slots for slots in self.slots if longest <= slots), _SLOTS)
+        canvas = Canvas.blank([len(row) for row in rows], slots, self.noise.device)
+        for index, row in enumerate(rows):
+            canvas.seed(index, row)
+        return canvas
+
     def _doubted(self, look: Look, block: list[int]) -> list[int]:
         """The block with its share of places masked, those the denoiser would not have chosen."""
-        canvas = Canvas.blank([len(block)], _SLOTS, self.noise.device)
-        canvas.seed(0, block)
+        canvas = self._seeded([block])
         judge(look, canvas, self.limits)
         nats: list[float] = canvas.nats_NC[0, : len(block)].tolist()
         count = round(self.strength * len(block))
         doubted = set(sorted(range(len(block)), key=nats.__getitem__)[:count])
         return [MASK if place in doubted else token for place, token in enumerate(block)]
-
-    def _settle(self, fills: list[Fill]) -> Generator[Fill, None, Settled]:
-        steps = self.settler.settle(fills)
-        first = fills[0]
-        while True:
-            try:
-                canvas = next(steps)
-            except StopIteration as finished:
-                return finished.value
-            yield Fill(first.before, canvas, first.look, first.score_nats, first.after)
 
 
 def variants(row: list[int], count: int) -> Iterator[list[int]]:

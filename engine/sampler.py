@@ -96,16 +96,17 @@ def denoise(
 
 
 def judge(look: Look, canvas: Canvas, limits: Limits) -> None:
-    """Weigh every filled slot by what the denoiser expects there, in one pass.
+    """Weigh every filled slot of the seeded rows by what the denoiser expects there, in one pass.
 
     Two copies of each row, one with its even and one with its odd slots masked: each token is
-    judged by the half it is not in. Denoised rows and guessed ones compare fairly so.
+    judged by the half it is not in. Rows that began as noise were weighed as they were filled.
     """
-    if not canvas.filled_NC.any():
+    filled_NC = canvas.filled_NC & canvas.seeded_N[:, None]
+    if not filled_NC.any():
         return
     slots_C = torch.arange(canvas.tokens_NC.shape[1], device=canvas.tokens_NC.device)
     even_C = slots_C % 2 == 0
-    halves = [canvas.filled_NC & even_C, canvas.filled_NC & ~even_C]
+    halves = [filled_NC & even_C, filled_NC & ~even_C]
     copies = [canvas.tokens_NC.masked_fill(half_NC, MASK) for half_NC in halves]
     wanted_NC = torch.cat(halves)
     log_probs_PV = _allowed(look(torch.cat(copies), wanted_NC), wanted_NC, limits)
@@ -146,7 +147,8 @@ def _allowed(
         log_probs_PV = log_probs_PV.masked_fill(
             refused_NV[wanted_NC.nonzero()[:, 0]], float("-inf")
         )
-    log_probs_PV = log_probs_PV.masked_fill(limits.forbidden_V, float("-inf"))
+    # a sum: masking [P, V] by a condition takes six times as long
+    log_probs_PV = log_probs_PV + log_probs_PV.new_zeros(()).where(~limits.forbidden_V, -torch.inf)
     slots_P = wanted_NC.nonzero()[:, 1]
     for slot, token in limits.banned:
         log_probs_PV[slots_P == slot, token] = float("-inf")

@@ -172,15 +172,15 @@ def likely_lengths(nats: Tensor, count: int) -> list[Length]:
 def chance_nats(mean_nats: float, length: Length) -> float:
     """Log-probability that a finished row is exactly what the user would write, <= 0.
 
-    mean_nats  mean log-probability of its tokens, as judged
+    mean_nats  mean log-probability of its tokens, a guess's as judged, others' as they were filled
 
-    Logistic, fitted to the rows that the default model made for 200 rest-of-line and 200 whole-line
+    Logistic, fitted to the rows that the default model made for 220 rest-of-line and 220 whole-line
     holes of the held-out repositories (2026-11-22).
     """
     # the end counts as one token more, so an empty fill is no likelier than that it is empty
     whole_nats = mean_nats * length.tokens + length.nats
     if length.alike is None:
-        odds = -0.3 + 0.6 * whole_nats + 1.3 * whole_nats / (length.tokens + 1)
+        odds = 0.57 * whole_nats + 1.17 * whole_nats / (length.tokens + 1)
     else:
-        odds = -7.0 + 7.5 * length.alike + 0.03 * whole_nats
+        odds = -5.5 + 6.0 * length.alike + 0.04 * whole_nats
     return -math.log1p(math.exp(-odds))

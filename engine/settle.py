@@ -31,14 +31,14 @@ class Fill:
     before      tokens of the blocks that came before the last
     canvas      the last block, one row
     look        the denoiser in the context of that block
-    score_nats  log-probability that the fill is exactly right, <= 0, as estimated
+    score_nats  log-probability that the fill is exactly right, <= 0, as estimated when it was done
     after       tokens of the draft that come behind the canvas
     """
 
     before: list[int]
     canvas: Canvas
     look: Look
-    score_nats: float
+    score_nats: float = 0.0
     after: list[int] = field(default_factory=list[int])
 
     @property
@@ -77,8 +77,8 @@ class Settler:
     noise: torch.Generator
     deadline: float
 
-    def settle(self, fills: list[Fill]) -> Generator[Canvas, None, Settled]:
-        """Yields the canvas after each further pass; returns the answer. `fills`: best first."""
+    def settle(self, fills: list[Fill]) -> Generator[Fill, None, Settled]:
+        """Yields the fill after each further pass; returns the answer. `fills`: best first."""
         gate = self.gate
         if gate is None:
             return self._unchecked(fills[0])
@@ -117,7 +117,7 @@ class Settler:
 
     def _mend(
         self, gate: Gate | ConstrainedGate, fill: Fill
-    ) -> Generator[Canvas, None, Settled | None]:
+    ) -> Generator[Fill, None, Settled | None]:
         """Climb in the lattice; where that fails, remask what is to blame, look again, climb."""
 
         def detokenize(tokens: Sequence[int]) -> bytes:
@@ -137,7 +137,7 @@ class Settler:
             limits = Limits(self.forbidden_V, banned, self.deadline)
             canvas = canvas.remasked(places)
             for _ in denoise(fill.look, canvas, rule, limits, self.noise):
-                yield canvas
+                yield replace(fill, canvas=canvas)
         return None
 
     def _cut(self, gate: Gate | ConstrainedGate, fills: list[Fill]) -> Settled:

@@ -170,7 +170,8 @@ def test_places_that_are_filled_say_how_sure_the_denoiser_was() -> None:
     canvas = Canvas.blank([SLOTS], SLOTS, CPU)
     list(denoise(scripted([[0.75] * 6]), canvas, Rule(passes=1), Limits(SPECIALS), noise()))
     assert canvas.nats_NC.exp().allclose(torch.full((1, SLOTS), 0.75), atol=1e-4)
-    assert canvas.candidates_NCA[0, :, :2].tolist() == [[10, 11]] * SLOTS
+    nearly = [[token for token, _ in row[:2]] for row in canvas.lattice().candidates]
+    assert nearly == [[10, 11]] * SLOTS
 
 
 @given(st.lists(st.integers(0, SLOTS), min_size=1, max_size=3))
@@ -192,6 +193,23 @@ def test_a_token_is_judged_by_who_does_not_see_it(lengths: list[int]) -> None:
     assert len(shown) == (sum(lengths) > 0)
     assert torch.equal(canvas.tokens_NC, tokens_NC)
     assert (canvas.nats_NC > -1e-3).all()
+
+
+def test_only_guesses_are_judged() -> None:
+    canvas = Canvas.blank([2, 3], 4, CPU)
+    canvas.seed(1, [10, 11, 12])
+    masked_NC = canvas.masked_NC.clone()
+    canvas.unmask(masked_NC, torch.tensor([13, 14]), torch.zeros(2, VOCABULARY))
+    asked: list[int] = []
+
+    def look(tokens_NC: Tensor, wanted_NC: Tensor) -> Tensor:
+        asked.append(int(wanted_NC.any(1).sum()))
+        return torch.zeros(*tokens_NC.shape, VOCABULARY)[wanted_NC]
+
+    judge(look, canvas, Limits(SPECIALS))
+    assert asked == [2]  # the guess, once by either half
+    assert (canvas.nats_NC[0] == 0).all()
+    assert (canvas.nats_NC[1, :3] < 0).all()
 
 
 def test_only_what_may_change_is_asked_for() -> None:
