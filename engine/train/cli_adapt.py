@@ -11,6 +11,7 @@ from rich.table import Table
 
 from engine import checkpoint
 from engine.device import place
+from engine.errors import EngineError
 from engine.infill import Engine
 from engine.threads import SERVING_THREADS
 from engine.train.adapt import Project, divide, draw_holes
@@ -20,6 +21,7 @@ from engine.train.evaluate import Score, as_used
 from engine.train.items import KINDS, Item
 from engine.train.loop import Run, RunSettings
 from engine.train.pack import pack
+from engine.train.team import in_a_team
 
 _MUON_LR, _ADAM_LR = 0.002, 0.001
 _HOLES = 40
@@ -28,6 +30,8 @@ _NAMES_SHOWN = 5
 
 def run(options: argparse.Namespace) -> None:
     """Adapt a model to a project, and print what that changed on files it did not learn from."""
+    if in_a_team():
+        raise EngineError("--on takes minutes in one process: start it without torchrun")
     found = checkpoint.load(options.start)
     project = divide(read_sources([options.on]))
     _tell(project)

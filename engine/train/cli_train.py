@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from engine.device import place
+from engine.device import Placement, place
 from engine.errors import CorpusError
 from engine.model import DenoiserConfig
 from engine.tokenizer import Tokenizer
@@ -18,6 +18,7 @@ from engine.train.data import BatchShape
 from engine.train.loop import Report, Run, RunSettings
 from engine.train.mix import MIX, SAMPLE_SIZE, sample
 from engine.train.pack import pack, read_packed, refer
+from engine.train.team import Team, own_device, own_threads, team
 
 
 def run_tokenizer(options: argparse.Namespace) -> None:
@@ -27,9 +28,16 @@ def run_tokenizer(options: argparse.Namespace) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train, or take up, the run in the folder `--out`."""
-    placement = place(options.device, options.threads)
-    _prepare(options)
+    """Train, or take up, the run in the folder `--out`; under torchrun, in all its processes."""
+    with team(options.device) as together:
+        placement = place(own_device(options.device), own_threads(options.threads))
+        if together.leads:
+            _prepare(options)
+        together.meet()
+        _train(options, placement, together)
+
+
+def _train(options: argparse.Namespace, placement: Placement, together: Team) -> None:
     vocabulary = Tokenizer.load(options.out / "tokenizer.json").size
     heads = max(1, options.width // 64)
     config = DenoiserConfig(
@@ -49,7 +57,10 @@ def run(options: argparse.Namespace) -> None:
         compiled=placement.device.type != "cpu" or shutil.which("c++") is not None,
         mix=read_packed(options.out / "packed").mix or MIX,
     )
-    run = Run(options.out, config, settings, placement)
+    run = Run(options.out, config, settings, placement, team=together)
+    if not together.leads:
+        run.train(lambda _: None)
+        return
     if run.step:
         print(f"resumed at step {run.step}, {run.seconds / 60:.1f} of {options.minutes:g} minutes")
     run_with_progress(run)

@@ -58,6 +58,10 @@ class Batch:
             *(getattr(self, name).to(device, non_blocking=True) for name in self.__slots__)
         )
 
+    def part(self, rows: slice) -> "Batch":
+        """Some of its chunks."""
+        return Batch(*(getattr(self, name)[rows] for name in self.__slots__))
+
 
 @dataclass(frozen=True, slots=True)
 class BatchShape:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +25,11 @@ from engine.errors import CheckpointError, EngineError
 from engine.model import Denoiser, DenoiserConfig
 from engine.tokenizer import Tokenizer
 from engine.train.data import Batch, BatchShape, batches
-from engine.train.loss import Losses, batch_losses, trunk
+from engine.train.loss import Losses, noised, task_losses, trunk
 from engine.train.mix import MIX
 from engine.train.optim import Optimizers, rate
 from engine.train.pack import Row, load_packed
+from engine.train.team import ALONE, Team
 
 _LATE = 0.8
 """Progress from which visible canvas tokens are also made wrong."""
@@ -81,16 +83,20 @@ def validation_loss(
         return None
     noise = torch.Generator(placement.device).manual_seed(1)
     source = batches(packed, mix, shape, np.random.default_rng(1))
+    total = 0.0
     with torch.no_grad():
-        found = [batch_losses(model, next(source), placement, noise) for _ in range(count)]
-    return sum(losses.canvas.item() for losses in found) / count
+        for batch in islice(source, count):
+            task = noised(batch.to(placement.device), noise, model.config.vocabulary)
+            total += task_losses(model, task, placement).canvas.item()
+    return total / count
 
 
 class Run:
     """A training run in a folder: made fresh, or taken up where its state file left it.
 
     A fresh one begins with random weights, or with those of the model `start_from`; weights that
-    only the new model has stay random. Raises CheckpointError where the two do not fit.
+    only the new model has stay random. Raises CheckpointError where the two do not fit. Of a team
+    the first process alone writes; all of them read the folder.
     """
 
     def __init__(
@@ -100,8 +106,10 @@ class Run:
         settings: RunSettings,
         placement: Placement,
         start_from: Denoiser | None = None,
+        team: Team = ALONE,
     ) -> None:
         self.folder, self.settings, self.placement = folder, settings, placement
+        self.team = team
         self.tokenizer = Tokenizer.load(folder / "tokenizer.json")
         torch.manual_seed(settings.seed)
         self.model = Denoiser(config).to(placement.device)
@@ -113,7 +121,9 @@ class Run:
             self._resume()
         elif start_from:
             self._take_weights(start_from)
-        self._trim_curve()
+        self.team.meet()
+        if self.team.leads:
+            self._trim_curve()
         compiled = torch.compile(trunk, dynamic=False) if settings.compiled else trunk
         self._trunk = compiled
 
@@ -129,7 +139,9 @@ class Run:
             latest = [self._step(next(source), progress)]
             recent += latest
             now = time.monotonic()
-            self.seconds += now - began
+            self.seconds = self.team.agree(self.seconds + now - began)
+            if not self.team.leads:
+                continue
             if now - last_report >= report_seconds and self._progress() < 1:
                 pace = (self.tokens - tokens_then) / (now - last_report)
                 self._report(recent, pace, progress, None, report)
@@ -137,9 +149,15 @@ class Run:
             if now - last_save >= 60 * self.settings.save_minutes:
                 self.save()
                 last_save = time.monotonic()
-        valid = validation_loss(
-            self.model, packed["valid"], self.settings.mix, self.settings.shape, self.placement
-        )
+        if self.team.leads:
+            self._finish(packed["valid"], latest, report)
+        self.team.meet()
+
+    def _finish(
+        self, held_out: Mapping[str, Row], latest: list[Losses], report: Callable[[Report], None]
+    ) -> None:
+        settings = self.settings
+        valid = validation_loss(self.model, held_out, settings.mix, settings.shape, self.placement)
         if latest:
             self._report(latest, 0.0, 1.0, valid, report)
         self.save()
@@ -193,16 +211,19 @@ class Run:
     def _step(self, batch: Batch, progress: float) -> Losses:
         found = self._forward(batch, _EDIT_RATE if progress >= _LATE else 0.0, self.noise)
         found.total.backward()
+        found = self.team.add_up(found, self.model.parameters())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizers.step(rate(progress))
         self.step += 1
         self.tokens += batch.tokens_BT.numel()
-        return Losses(*(part.detach() for part in found))
+        return found
 
     def _forward(self, batch: Batch, edit_rate: float, noise: torch.Generator) -> Losses:
-        return batch_losses(
-            self.model, batch, self.placement, noise, edit_rate, self.step, self._trunk
+        whole = noised(
+            batch.to(self.placement.device), noise, self.model.config.vocabulary, edit_rate
         )
+        mine = self.team.share(whole)
+        return task_losses(self.model, mine, self.placement, self.step, self._trunk)
 
     def _report(
         self,

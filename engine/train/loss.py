@@ -43,6 +43,25 @@ _STREAM_SHARE = 4
 """Next-token losses are taken at one place in four, drawn at random: logits are costly."""
 
 
+class Task(NamedTuple):
+    """A batch and its noise, or some of its chunks.
+
+    weight  of all slots of the whole batch
+    share   of the batch's chunks that are here, 0 to 1
+    """
+
+    batch: Batch
+    noised: Noised
+    weight: Tensor
+    share: float
+
+    def part(self, rows: slice) -> "Task":
+        """Some of the chunks; the losses of all parts add up to those of the whole."""
+        batch = self.batch.part(rows)
+        share = len(batch.tokens_BT) / len(self.batch.tokens_BT)
+        return Task(batch, Noised(*(each[rows] for each in self.noised)), self.weight, share)
+
+
 class Losses(NamedTuple):
     """Nats per token: what is minimised, and its parts."""
 
@@ -85,30 +104,28 @@ def trunk(model: Denoiser, batch: Batch, canvas_BNC: Tensor) -> Seen:
     return Seen(streams_BTD, canvas_BNCD, copies)
 
 
-def batch_losses(
-    model: Denoiser,
-    batch: Batch,
-    placement: Placement,
-    noise: torch.Generator,
-    edit_rate: float = 0.0,
-    step: int = 0,
-    run_trunk: Trunk = trunk,
-) -> Losses:
-    """Corrupt a batch, look at it, and score the answer, in the placement's precision.
+def noised(batch: Batch, noise: torch.Generator, vocabulary: int, edit_rate: float = 0.0) -> Task:
+    """Corrupt a batch; `edit_rate`: share of the visible canvas tokens that are made wrong."""
+    hidden = corrupt(batch.content_BNC, batch.used_BN, edit_rate, vocabulary, noise)
+    return Task(batch, hidden, hidden.weight_BNC.sum(), 1.0)
 
-    edit_rate  share of the visible canvas tokens that are made wrong
-    step       picks the places at which the streams are scored
+
+def task_losses(
+    model: Denoiser, task: Task, placement: Placement, step: int = 0, run_trunk: Trunk = trunk
+) -> Losses:
+    """Look at a task and score the answer, in the placement's precision.
+
+    step  picks the places at which the streams are scored
     """
-    batch = batch.to(placement.device)
-    noised = corrupt(batch.content_BNC, batch.used_BN, edit_rate, model.config.vocabulary, noise)
     kind, dtype = placement.device.type, placement.dtype
     with torch.autocast(kind, dtype, enabled=dtype != torch.float32):
-        seen = run_trunk(model, batch, noised.canvas_BNC)
-        return _losses(model, batch, noised, seen, step)
+        seen = run_trunk(model, task.batch, task.noised.canvas_BNC)
+        return _losses(model, task, seen, step)
 
 
-def _losses(model: Denoiser, batch: Batch, noised: Noised, seen: Seen, step: int) -> Losses:
+def _losses(model: Denoiser, task: Task, seen: Seen, step: int) -> Losses:
     """Weighted cross-entropies from what `trunk` returned."""
+    batch, noised = task.batch, task.noised
     chosen_BNC = noised.weight_BNC > 0
     weights = noised.weight_BNC[chosen_BNC]
     nats = _token_nats(model, seen.canvas_BNCD[chosen_BNC], batch.content_BNC[chosen_BNC])
@@ -120,10 +137,9 @@ def _losses(model: Denoiser, batch: Batch, noised: Noised, seen: Seen, step: int
         nats = mixed_nats(nats, copies.canvas_BNC[chosen_BNC], copies.canvas_odds_BNC[chosen_BNC])
         copied, odds = copies.streams_BT[:, places], copies.stream_odds_BT[:, places]
         stream_nats = mixed_nats(stream_nats, copied.flatten(), odds.flatten())
-    canvas = -(nats * weights).sum() / weights.sum()
-    prefix, suffix = (-stream_nats).chunk(2)
-    total = canvas + _STREAM_WEIGHT * (prefix.mean() + suffix.mean())
-    return Losses(total, canvas, prefix.mean(), suffix.mean())
+    canvas = -(nats * weights).sum() / task.weight
+    prefix, suffix = (part.mean() * task.share for part in (-stream_nats).chunk(2))
+    return Losses(canvas + _STREAM_WEIGHT * (prefix + suffix), canvas, prefix, suffix)
 
 
 def _token_nats(model: Denoiser, hidden_XD: Tensor, targets_X: Tensor) -> Tensor:

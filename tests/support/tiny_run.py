@@ -12,6 +12,7 @@ from engine.train.corpus import SourceFile
 from engine.train.data import BatchShape
 from engine.train.loop import Report, Run, RunSettings
 from engine.train.pack import pack
+from engine.train.team import ALONE, Team
 from tests.support.tiny_model import CPU, source_code, tiny_tokenizer
 
 SHAPE = BatchShape(chunks=4, tokens=64, slots=64, sizes=(8, 16))
@@ -28,10 +29,10 @@ def prepare(folder: Path) -> Path:
     return folder
 
 
-def tiny_run(folder: Path, minutes: float, save_minutes: float = 1e9) -> Run:
+def tiny_run(folder: Path, minutes: float, save_minutes: float = 1e9, team: Team = ALONE) -> Run:
     """A run of one small layer, fresh or taken up again."""
     settings = RunSettings(minutes, SHAPE, compiled=False, save_minutes=save_minutes)
-    return Run(folder, CONFIG, settings, CPU)
+    return Run(folder, CONFIG, settings, CPU, team=team)
 
 
 def main() -> None:
