@@ -5,6 +5,7 @@ through it. The denoiser itself is behind `engine.infill.Engine`.
 """
 
 from engine.errors import (
+    AccessError,
     CheckpointError,
     ConstraintError,
     CorpusError,
@@ -33,6 +34,7 @@ from engine.types import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "AccessError",
     "Alternative",
     "CheckpointError",
     "Constraint",

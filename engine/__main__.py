@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import __version__
-from engine.errors import CheckpointError, EndpointError, EngineError
+from engine.endpoints.options import add_options
+from engine.errors import AccessError, CheckpointError, EndpointError, EngineError
 from engine.remote import endpoint
 from engine.rendezvous import DEFAULT_MODEL, rendezvous
 from engine.threads import SERVING_THREADS, wait_passively
@@ -18,47 +19,64 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve until idle. Returns 2 for a model or endpoint that cannot be used as it is, else 1.
+    """Serve until idle, or with --listen until told to end.
 
-    The reason is the last line on stderr: a client that started this process reads it there.
+    Returns 2 for a model, an endpoint or keys that cannot be used, 1 for other failures. The reason
+    is the last line on stderr: a client that started this process reads it there.
     """
-    parser = argparse.ArgumentParser(
-        prog="sfumato engine",
-        description="Load a model and serve it to this user's editors, which start it.",
-    )
-    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, metavar="DIR")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 (default: cpu)")
-    parser.add_argument("--idle-minutes", type=float, default=15.0, metavar="N")
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)  # on stderr
     wait_passively()
     try:
-        _serve(options.model, options.device, options.idle_minutes)
+        if options.listen:
+            _listen(options)
+        else:
+            _serve(options.model, options.device, options.idle_minutes)
     except EngineError as error:
         print(error, file=sys.stderr)
-        return 2 if isinstance(error, CheckpointError | EndpointError) else 1
+        return 2 if isinstance(error, AccessError | CheckpointError | EndpointError) else 1
     except KeyboardInterrupt:
         return 130
     return 0
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sfumato engine",
+        description="Load a model and serve it to this user's editors, which start it; or, with "
+        "--listen, to whoever has a key.",
+    )
+    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, metavar="DIR")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 (default: cpu)")
+    parser.add_argument("--idle-minutes", type=float, default=15.0, metavar="N")
+    add_options(parser)
+    return parser
+
+
+def _listen(options: argparse.Namespace) -> None:
+    from engine.endpoints.listen import listen, place_of
+
+    place = place_of(options)
+    listen(place, lambda: _announced(options.model, options.device, f"at {place.url}"))
+
+
 def _serve(model: Path, device: str, idle_minutes: float) -> None:
     from engine.service import serve
 
-    meeting = rendezvous(model)
+    until = f"until idle for {idle_minutes:g} minutes"
+    serve(rendezvous(model), lambda: _announced(model, device, until), idle_minutes * 60)
 
-    def load() -> "Infiller":
-        engine = _load(model, device)
-        info = engine.info
-        size = f", {info.parameters / 1e6:.1f}M parameters" if info.parameters else ""
-        print(
-            f"Sfumato {__version__} serves {info.model}{size}, "
-            f"on {info.device}, threads: {info.threads}, until idle for {idle_minutes:g} minutes.",
-            file=sys.stderr,
-        )
-        return engine
 
-    serve(meeting, load, idle_minutes * 60)
+def _announced(model: Path, device: str, until: str) -> "Infiller":
+    engine = _load(model, device)
+    info = engine.info
+    size = f", {info.parameters / 1e6:.1f}M parameters" if info.parameters else ""
+    print(
+        f"Sfumato {__version__} serves {info.model}{size}, "
+        f"on {info.device}, threads: {info.threads}, {until}.",
+        file=sys.stderr,
+    )
+    return engine
 
 
 def _load(model: Path, device: str) -> "Infiller":

@@ -1,6 +1,7 @@
 """Everything the engine raises on purpose.
 
     EngineError
+    ├── AccessError          keys or an address that are not safe to serve with
     ├── CheckpointError      missing, truncated, wrong checksum, unknown family
     ├── ConstraintError      no fill can be what the request demands
     ├── CorpusError          no training text where it was looked for
@@ -16,6 +17,10 @@ is never an error, it is a fault; being late is not an error, the best checked d
 
 class EngineError(Exception):
     """Base of the tree: catch this to catch them all."""
+
+
+class AccessError(EngineError):
+    """Keys that cannot be used, or an address that must not be served without them."""
 
 
 class CheckpointError(EngineError):

@@ -316,7 +316,13 @@ class Engine:
             filled_tokens=len(self._tokenizer.encode(settled.text)),
         )
         alternatives = tuple(
-            Alternative(one.text.decode(), one.score_nats, one.verdict) for one in others
+            Alternative(
+                one.text.decode(),
+                one.score_nats,
+                one.verdict,
+                filled_tokens=len(self._tokenizer.encode(one.text)),
+            )
+            for one in others
         )
         return Suggestion(
             settled.text.decode(), settled.score_nats, settled.verdict, timings, alternatives

@@ -149,6 +149,16 @@ class Desk:
         self.turn = asyncio.Lock()
 
     async def events(self, request: InfillRequest) -> AsyncGenerator[str, None]:
+        """The answer in our own protocol, what went wrong included."""
+        try:
+            async with aclosing(self.words(request)) as words:
+                async for word in words:
+                    yield wire.to_event(word)
+        except EngineError as error:
+            yield wire.to_event(error)
+
+    async def words(self, request: InfillRequest) -> AsyncGenerator[Draft | Suggestion, None]:
+        """Drafts, then one Suggestion. To cancel, close the generator. Raises EngineError."""
         arrived_s = time.monotonic()
         async with self.turn:
             waited_ms = (time.monotonic() - arrived_s) * 1000
@@ -156,14 +166,12 @@ class Desk:
             steps = self.engine.infill(request)
             try:
                 while (word := await self.step(steps)) is not None:
-                    yield wire.to_event(word)
-            except EngineError as error:
-                yield wire.to_event(error)
+                    yield word
+            except EngineError:
+                raise
             except Exception as error:
                 log.exception("a request failed")
-                yield wire.to_event(
-                    EngineError(f"The engine failed: {type(error).__name__}: {error}.")
-                )
+                raise EngineError(f"The engine failed: {type(error).__name__}: {error}.") from error
             finally:
                 self.worker.submit(steps.close)
 
@@ -173,15 +181,14 @@ class Desk:
         return await asyncio.get_running_loop().run_in_executor(self.worker, next, steps, None)
 
 
-def build_app(engine: Infiller) -> Starlette:
-    """The routes over a loaded engine."""
-    desk = Desk(engine)
+def own_routes(desk: Desk) -> list[Route]:
+    """Our own protocol, see `engine.wire`."""
 
     async def health(_: Request) -> Response:
         return JSONResponse({"status": "ok", "pid": os.getpid()})
 
     async def info(_: Request) -> Response:
-        return Response(wire.to_json(engine.info), media_type="application/json")
+        return Response(wire.to_json(desk.engine.info), media_type="application/json")
 
     async def infill(http_request: Request) -> Response:
         try:
@@ -198,14 +205,12 @@ def build_app(engine: Infiller) -> Starlette:
         found = await asyncio.to_thread(survey, request)
         return Response(wire.to_json(found), media_type="application/json")
 
-    return Starlette(
-        routes=[
-            Route("/health", health),
-            Route("/v1/info", info),
-            Route("/v1/infill", infill, methods=["POST"]),
-            Route("/v1/survey", look_through, methods=["POST"]),
-        ]
-    )
+    return [
+        Route("/health", health),
+        Route("/v1/info", info),
+        Route("/v1/infill", infill, methods=["POST"]),
+        Route("/v1/survey", look_through, methods=["POST"]),
+    ]
 
 
 def serve(meeting: Rendezvous, load: Callable[[], Infiller], idle_s: float) -> None:
@@ -234,7 +239,7 @@ async def _serve(
 ) -> None:
     activity = Activity()
     config = uvicorn.Config(
-        Doorkeeper(build_app(engine), activity, token),
+        Doorkeeper(Starlette(routes=own_routes(Desk(engine))), activity, token),
         http=OwnerOnly,
         ws="none",
         lifespan="off",

@@ -53,15 +53,15 @@ class InfillRequest:
     language       LSP language identifier, such as "python"; unknown ones are filled unchecked
     max_lines      line breaks the fill may contain, plus one; 1 keeps it on the cursor's line
     length_tokens  the hole's length when it is known (evaluation), else None: it is estimated
-    max_tokens     tokens the fill may have at most; None for the engine's own limit
     budget_ms      time from the call to the final answer; the best checked draft is the answer then
     seed           same request, seed, device and checkpoint: same text
-    temperature    0 takes the likeliest tokens, above it they are drawn; None for the engine's own
     alternatives   different suggestions wanted, the best one counted
     draft          what to start from instead of noise, valid UTF-8
     strength       share of the draft's tokens that is written anew, those first that the denoiser
                    doubts most, 0 to 1; at 1 the draft is not looked at
     constraint     what the fill must be like besides sound; a fill that is not is never offered
+    max_tokens     tokens the fill may have at most; None for the engine's own limit
+    temperature    0 takes the likeliest tokens, above it they are drawn; None for the engine's own
     """
 
     text: bytes
@@ -69,14 +69,14 @@ class InfillRequest:
     language: str
     max_lines: int = 1
     length_tokens: int | None = None
-    max_tokens: int | None = None
     budget_ms: float = 500.0
     seed: int = 0
-    temperature: float | None = None
     alternatives: int = 1
     draft: bytes | None = None
     strength: float = 1.0
     constraint: Constraint | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
 
     def __post_init__(self) -> None:
         if self.hole.end > len(self.text):
@@ -142,11 +142,12 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Another way to fill the hole; fields as those of a Suggestion."""
+    """Another way to fill the hole; fields as those of a Suggestion and its timings."""
 
     text: str
     score_nats: float
     verdict: Verdict
+    filled_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ Text is bytes and every offset counts bytes. Every byte string gets an answer: b
 from grammars.context import faults_in
 from grammars.definitions import Definition, undocumented
 from grammars.gate import Gate
+from grammars.guess import likely_language
 from grammars.languages import Language, language_for, language_for_path
 from grammars.shapes import Shape, hole_at, placeholders
 from grammars.syntax import Fault
@@ -21,6 +22,7 @@ __all__ = [
     "hole_at",
     "language_for",
     "language_for_path",
+    "likely_language",
     "placeholders",
     "undocumented",
 ]

@@ -24,6 +24,7 @@ from engine import (
     Verdict,
     __version__,
 )
+from engine.endpoints.options import add_options
 from engine.rendezvous import Transport, checkpoint_checksum, rendezvous
 from engine.service import serve
 
@@ -120,11 +121,18 @@ def load(model: Path, script: Script) -> ScriptedEngine:
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", type=Path, required=True)
-    model = parser.parse_args().model
+    add_options(parser)
+    options = parser.parse_args()
+    model: Path = options.model
     script = Script(**json.loads((model / "script.json").read_text()))
     try:
-        meeting = replace(rendezvous(model), transport=script.transport)
-        serve(meeting, lambda: load(model, script), script.idle_s)
+        if options.listen:
+            from engine.endpoints.listen import listen, place_of
+
+            listen(place_of(options), lambda: load(model, script))
+        else:
+            meeting = replace(rendezvous(model), transport=script.transport)
+            serve(meeting, lambda: load(model, script), script.idle_s)
     except EngineError as error:
         print(error, file=sys.stderr)
         return 2

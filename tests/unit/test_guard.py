@@ -1,0 +1,175 @@
+"""Who may ask, how often, how much: keys, rates, sizes, and what is said to who may not."""
+
+import asyncio
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from engine import AccessError, Draft, InfillRequest, Suggestion
+from engine.endpoints.access import Keys, read_keys
+from engine.endpoints.guard import Limits
+from engine.endpoints.listen import Listening, guarded, listen
+from tests.support.scripted_engine import Script, ScriptedEngine
+
+ANN, BEN = "ann-has-a-long-key", "ben-has-another-one"
+KEYS = Keys({"ann": ANN, "ben": BEN})
+BODY = {"model": "m", "prompt": "x = "}
+
+
+def client_of(keys: Keys = KEYS, limits: Limits | None = None) -> TestClient:
+    app = guarded(ScriptedEngine(Script()), keys, limits or Limits())
+    return TestClient(app, base_url="http://localhost:8012")
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/info", "/metrics", "/openapi.json", "/no"])
+def test_everything_but_health_needs_a_key(path: str) -> None:
+    client = client_of()
+    assert client.get("/health").status_code == 200
+    for headers in ({}, bearer("wrong"), {"Authorization": f"Basic {ANN}"}, bearer("")):
+        reply = client.get(path, headers=headers)
+        assert (reply.status_code, reply.headers["www-authenticate"]) == (401, "Bearer")
+    assert client.get(path, headers=bearer(BEN)).status_code == (404 if path == "/no" else 200)
+
+
+def test_a_refusal_has_the_shape_of_the_path() -> None:
+    client = client_of()
+    assert client.post("/v1/completions", json=BODY).json()["error"] == {
+        "message": "No known API key was given; send it as Authorization: Bearer KEY.",
+        "type": "authentication_error",
+        "param": None,
+        "code": "invalid_api_key",
+    }
+    assert client.get("/v1/info").text.startswith("No known API key")
+
+
+def test_keys_are_counted_by_name_and_shown_nowhere() -> None:
+    client = client_of()
+    client.post("/v1/completions", json=BODY, headers=bearer(ANN))
+    told = client.get("/metrics", headers=bearer(BEN)).text
+    assert 'client="ann"' in told
+    assert ANN not in told
+    assert ANN not in repr(KEYS)
+
+
+def test_the_rate_is_limited_for_each_key_alone() -> None:
+    client = client_of(limits=Limits(per_minute=2))
+    for _ in range(2):
+        assert client.get("/v1/models", headers=bearer(ANN)).status_code == 200
+    reply = client.get("/v1/models", headers=bearer(ANN))
+    assert reply.status_code == 429
+    assert 1 <= int(reply.headers["retry-after"]) <= 60
+    assert reply.json()["error"]["code"] == "rate_limit_reached"
+    assert client.get("/v1/models", headers=bearer(BEN)).status_code == 200
+
+
+def test_a_body_that_is_too_large_is_not_read() -> None:
+    client = client_of(limits=Limits(body_bytes=1000))
+    body = {**BODY, "prompt": "x" * 1000}
+    reply = client.post("/v1/completions", json=body, headers=bearer(ANN))
+    assert (reply.status_code, reply.json()["error"]["code"]) == (413, "body_too_large")
+
+    def in_pieces() -> Generator[bytes, None, None]:
+        yield from (b" " * 100 for _ in range(20))
+
+    kind = {"content-type": "application/json"}
+    reply = client.post("/v1/completions", content=in_pieces(), headers=bearer(ANN) | kind)
+    assert reply.status_code == 413
+
+
+class Waiting(ScriptedEngine):
+    """Goes on when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(Script())
+        self.read, self.write = os.pipe()
+
+    def infill(self, request: InfillRequest) -> Generator[Draft | Suggestion, None, None]:
+        os.read(self.read, 1)
+        yield from super().infill(request)
+
+
+@pytest.mark.asyncio
+async def test_requests_at_once_are_limited_for_each_key_and_for_all() -> None:
+    engine = Waiting()
+    app = guarded(engine, KEYS, Limits(at_once=2, in_all=3))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+
+        async def ask(key: str) -> httpx.Response:
+            return await http.post("/v1/completions", json=BODY, headers=bearer(key))
+
+        first = [asyncio.create_task(ask(ANN)) for _ in range(3)]
+        done, _ = await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        [refused] = done
+        assert refused.result().status_code == 429
+        assert refused.result().headers["retry-after"] == "1"
+        second = [asyncio.create_task(ask(BEN)) for _ in range(2)]
+        done, _ = await asyncio.wait(second, return_when=asyncio.FIRST_COMPLETED)
+        [overloaded] = done
+        assert overloaded.result().status_code == 503
+        assert overloaded.result().json()["error"]["code"] == "engine_overloaded"
+        os.write(engine.write, b"...")
+        answers = await asyncio.gather(*first, *second)
+        assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 429, 503]
+
+
+def test_without_keys_only_this_machine_may_be_named() -> None:
+    client = client_of(Keys())
+    for host in ("localhost", "localhost:8012", "127.0.0.1:8012", "[::1]:8012"):
+        assert client.get("/v1/models", headers={"Host": host}).status_code == 200
+    for host in ("evil.example", "localhost.evil.example:80", ""):
+        assert client.get("/v1/models", headers={"Host": host}).status_code == 421
+
+
+def test_keys_come_from_a_private_file_and_the_environment(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_text(f"ann:{ANN}\n")
+    path.chmod(0o600)
+    keys = read_keys(path, {"SFUMATO_API_KEYS": f"ben:{BEN}"})
+    assert keys.client(f"Bearer {ANN}") == "ann"
+    assert keys.client(f"bearer {BEN}") == "ben"
+    assert keys.client("Bearer somebody-elses-key") is None
+    assert not read_keys(None, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "sentence"),
+    [
+        ("ann:long-enough-a-key", 0o640, "chmod it to 0600"),
+        ("ann", 0o600, "Entry 1 of the file .* is not of the form NAME:KEY"),
+        ("ann:long-enough-a-key ben:short", 0o600, "Entry 2 of .* fewer than 16 characters"),
+    ],
+)
+def test_keys_that_are_none_are_refused(
+    tmp_path: Path, text: str, mode: int, sentence: str
+) -> None:
+    path = tmp_path / "keys"
+    path.write_text(text)
+    path.chmod(mode)
+    with pytest.raises(AccessError, match=sentence) as refused:
+        read_keys(path, {})
+    assert "short" not in str(refused.value)
+    assert "long-enough" not in str(refused.value)
+
+
+def not_loaded() -> ScriptedEngine:
+    raise AssertionError("nothing should be loaded")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])  # noqa: S104 - refused
+def test_a_public_address_is_not_served_without_a_key(host: str) -> None:
+    with pytest.raises(AccessError, match="there is no API key"):
+        listen(Listening(host, 0), not_loaded)
+
+
+def test_half_a_certificate_is_no_tls(tmp_path: Path) -> None:
+    with pytest.raises(AccessError, match="both"):
+        listen(Listening("127.0.0.1", 0, certfile=tmp_path / "c.pem"), not_loaded)
