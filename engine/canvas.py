@@ -122,14 +122,18 @@ class Canvas:
         """
         orders = [self._reflowed(row, expand) for row in range(len(self.tokens_NC))]
         order_NC = torch.tensor(orders, device=self.tokens_NC.device)
-        end = self.blank([1], 2, order_NC.device)  # one masked slot, one known to be none
-        for name in self.__slots__:
-            added = getattr(end, name).expand(len(orders), *[-1] * (getattr(end, name).ndim - 1))
-            whole = torch.cat([getattr(self, name), added], 1)
-            index = (
-                order_NC if whole.ndim == 2 else order_NC[..., None].expand(-1, -1, ALTERNATIVES)
-            )
-            setattr(self, name, whole.gather(1, index))
+        slots = order_NC.shape[1]
+        stays_NS = torch.zeros_like(torch.cat([self.known_NC, self.known_NC[:, :2]], 1))
+        stays_NC = stays_NS.scatter(1, order_NC, value=True)[:, :slots]
+        self.thoughts = [
+            Thought(_moved(places_NC, order_NC, (False, False)), thought_XV[stays_NC[places_NC]])
+            for places_NC, thought_XV in self.thoughts
+        ]
+        self.tokens_NC = _moved(self.tokens_NC, order_NC, (MASK, EOM))
+        self.known_NC = _moved(self.known_NC, order_NC, (False, True))
+        self.masked_NC = _moved(self.masked_NC, order_NC, (True, False))
+        self.nats_NC = _moved(self.nats_NC, order_NC, (0, 0))
+        self.revoked_NC = _moved(self.revoked_NC, order_NC, (0, 0))
 
     def _reflowed(self, row: int, expand: int) -> list[int]:
         """The slot to put in each place; C for a masked one, C + 1 for none."""
@@ -189,3 +193,9 @@ class Canvas:
             for place, row in zip(places_NC[0].nonzero()[:, 0].tolist(), rows, strict=True):
                 candidates[place] = list(zip(*row, strict=True))
         return Lattice(self.tokens_NC[0, :length].tolist(), candidates, frozen=set())
+
+
+def _moved(values_NC: Tensor, order_NC: Tensor, added: tuple[int, int]) -> Tensor:
+    """The values in another order of slots; slots C and C + 1 have the two that are added."""
+    added_N2 = values_NC.new_tensor([added]).expand(len(values_NC), -1)
+    return torch.cat([values_NC, added_N2], 1).gather(1, order_NC)

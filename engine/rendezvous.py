@@ -128,8 +128,13 @@ def rendezvous(model: Path) -> Rendezvous:
 
 
 def checkpoint_checksum(model: Path) -> str:
-    """SHA-256 of the file that stands for all of a checkpoint, or of an endpoint, hexadecimal."""
+    """SHA-256 of what stands for all of a checkpoint, or of an endpoint, hexadecimal.
+
+    Folders of the hub have no sums, and gigabytes take long to sum up: names, sizes and times do.
+    """
     sums = model / (endpoint.FILE if endpoint.is_in(model) else "SHA256SUMS")
+    if not sums.is_file() and (model / "config.json").is_file():
+        return sha256("\n".join(_listing(model)).encode()).hexdigest()
     try:
         return sha256(sums.read_bytes()).hexdigest()
     except OSError as error:
@@ -137,6 +142,11 @@ def checkpoint_checksum(model: Path) -> str:
             f"There is no checkpoint in {model} (SHA256SUMS: {error.strerror}); "
             "give the folder of one with --model, or train one with `sfumato train`."
         ) from error
+
+
+def _listing(model: Path) -> list[str]:
+    found = ((file, file.stat()) for file in sorted(model.iterdir()) if file.is_file())
+    return [f"{file.name} {stat.st_size} {stat.st_mtime_ns}" for file, stat in found]
 
 
 def _key_in_environment(model: Path) -> str:

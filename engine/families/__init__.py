@@ -38,12 +38,32 @@ read through `engine/families/folder.py`. Nothing is unpickled, and nothing in a
 from pathlib import Path
 
 from engine.device import Placement
-from engine.families import sfumato
+from engine.errors import CheckpointError
+from engine.families import qwen, sfumato
+from engine.families.folder import Folder
 from engine.families.model import Model, Reading, Traits
 
 __all__ = ["Model", "Reading", "Traits", "load"]
 
+_FAMILIES = (qwen,)
 
-def load(folder: Path, placement: Placement) -> Model:
+
+def load(path: Path, placement: Placement) -> Model:
     """The model in a folder, of whichever family. Raises CheckpointError."""
-    return sfumato.load(folder, placement)
+    if not _from_the_hub(path):
+        return sfumato.load(path, placement)
+    folder = Folder(path)
+    for family in _FAMILIES:
+        if family.claims(folder):
+            return family.load(folder, placement)
+    raise CheckpointError(
+        f'{path} holds a "{folder.architecture}", which is of no family that this engine knows;'
+        " docs/models.md lists them"
+    )
+
+
+def _from_the_hub(path: Path) -> bool:
+    """Our own folders, whole or not, are known by their sums or their family."""
+    if not (path / "config.json").is_file() or (path / "SHA256SUMS").is_file():
+        return False
+    return "family" not in Folder(path).config

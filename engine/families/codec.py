@@ -63,6 +63,22 @@ class FolderCodec:
         content = named.get("content") if isinstance(named, dict) else named
         return self.specials.get(str(content))
 
+    def role(self, config: Mapping[str, Any], role: str) -> int | None:
+        """The family's own id of "bos" or "eos": by the tokenizer, else by the config."""
+        given = config.get(f"{role}_token_id")
+        found = self.special(f"{role}_token")
+        if found is None:
+            found = given[0] if isinstance(given, list) else given
+        return found if isinstance(found, int) else None
+
+    def refuse_unless_within(self, vocabulary: int, mask: int) -> None:
+        """Raises CheckpointError where the model has no rows for the tokens."""
+        if max(self.size, mask + 1) > vocabulary:
+            raise CheckpointError(
+                f"{self._path}: the tokenizer has {self.size} tokens and the mask is {mask}, the"
+                f" model has {vocabulary}: these files are of different checkpoints"
+            )
+
     def mask(self, config: Mapping[str, Any], default: int | None = None) -> int:
         """The family's own id of the mask: by the config, the tokenizer, its name, the default."""
         given = config.get("mask_token_id")

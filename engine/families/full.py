@@ -61,7 +61,7 @@ class FullAttention:
     ) -> None:
         self.traits = traits
         self._stack, self._codec, self._layout = stack, codec, layout
-        self._refresh_every = refresh_every
+        self.refresh_every = refresh_every
 
     def streams(self, language: str, head: bytes, tail: bytes) -> tuple[list[int], list[int]]:
         """Prefix and suffix, both left to right, with what opens and closes a text."""
@@ -79,7 +79,7 @@ class FullAttention:
 
     def read(self, prefix: Sequence[int], suffix: Sequence[int], done: Sequence[int]) -> Reading:
         left, right = own_ids([*prefix, *done]), own_ids(suffix)
-        look = FullLook(self._stack, self._layout, left, right, self._refresh_every)
+        look = FullLook(self._stack, self._layout, left, right, self.refresh_every)
         return Reading(look, 0, len(left) + len(right))  # each look computes what it needs
 
 

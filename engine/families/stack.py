@@ -61,4 +61,6 @@ def load_stack(
     with torch.device("meta"):
         stack = Transformer(shape)
     folder.fill(stack, placement, stored)
+    if shape.tied:
+        stack.lm_head.weight = stack.embed_tokens.weight  # one parameter, counted once
     return stack
