@@ -1,7 +1,8 @@
 """The languages' own parsers, as judges of whole files: what the gate is measured against.
 
 Each takes many files at once, because starting a compiler costs more than parsing. A judge whose
-program is not installed raises FileNotFoundError. TypeScript is looked for where NODE_PATH says.
+program is not installed raises FileNotFoundError. TypeScript is looked for where NODE_PATH says,
+headers of C and C++ where CPATH says.
 """
 
 import ast
@@ -15,7 +16,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-Judge = Callable[[Sequence[bytes]], list[bool]]
+Verdict = bool | None
+"""Is a text valid? None: the judge cannot tell."""
+
+Judge = Callable[[Sequence[bytes]], Sequence[Verdict]]
 """Texts -> whether each is valid."""
 
 _NODE = """
@@ -58,10 +62,16 @@ public class Judge {
   }
 }
 """
-# What gcc says of syntax; of names it does not know, as headers are missing, it says other things.
+# What gcc says of syntax, and what it says of names. A name that it takes for no type, as when a
+# header is missing, makes it expect something else on the same line.
+_GCC_ERROR = re.compile(r"^[^:\n]*:(\d+):\d+: (?:fatal )?error: (.*)$", re.MULTILINE)
 _GCC_SYNTAX = re.compile(
-    r"error: .*\b(?:expected|stray|terminating|unterminated|without a previous)\b"
+    r"\b(?:expected|expects|stray|missing|terminat|unterminated|without|extra tokens|garbage|empty"
+    r"|preprocessing directive|macro name|operator .* has no|two or more data types|invalid suffix"
+    r"|unbalanced|too many decimal|no digits)"
 )
+_GCC_NAME = re.compile(r"undeclared|unknown type|not declared|does not name|not been declared")
+_INCLUDE = re.compile(rb"^[ \t]*#[ \t]*include[ \t]*(<[^>\n]*>|\"[^\"\n]*\").*$", re.MULTILINE)
 
 
 def python(texts: Sequence[bytes]) -> list[bool]:
@@ -118,17 +128,17 @@ def _batch(command: list[str], suffix: str, program: tuple[str, str] | None = No
 
 
 def _each(
-    command: list[str], suffix: str, wrong: Callable[[subprocess.CompletedProcess[str]], bool]
+    command: list[str], suffix: str, verdict: Callable[[subprocess.CompletedProcess[str]], Verdict]
 ) -> Judge:
     """A judge that is one process per file."""
 
-    def valid(file: str) -> bool:
+    def valid(file: str) -> Verdict:
         ran = subprocess.run(
             [*command, file], capture_output=True, text=True, errors="replace", check=False
         )
-        return not wrong(ran)
+        return verdict(ran)
 
-    def judge(texts: Sequence[bytes]) -> list[bool]:
+    def judge(texts: Sequence[bytes]) -> list[Verdict]:
         with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
             return list(pool.map(valid, _written(texts, folder, suffix)))
 
@@ -142,18 +152,22 @@ def _written(texts: Sequence[bytes], folder: str, suffix: str) -> list[str]:
     return [str(file) for file in files]
 
 
-def _failed(ran: subprocess.CompletedProcess[str]) -> bool:
-    return ran.returncode != 0
+def _ended_well(ran: subprocess.CompletedProcess[str]) -> bool:
+    return ran.returncode == 0
 
 
-def _gcc_objects(ran: subprocess.CompletedProcess[str]) -> bool:
-    return any(_GCC_SYNTAX.search(line) for line in ran.stderr.splitlines())
+def _gcc(ran: subprocess.CompletedProcess[str]) -> Verdict:
+    """What gcc says of syntax; None where it has only names and types to complain of."""
+    errors = _GCC_ERROR.findall(ran.stderr)
+    wrong = {line for line, message in errors if _GCC_SYNTAX.search(message)}
+    names = {line for line, message in errors if _GCC_NAME.search(message)}
+    return True if ran.returncode == 0 else None if wrong <= names else False
 
 
-def _without_includes(judge: Judge) -> Judge:
-    """Headers are missing here, and a missing one ends gcc's reading."""
-    include = re.compile(rb"^[ \t]*#[ \t]*(?:include|error)\b.*$", re.MULTILINE)
-    return lambda texts: judge([include.sub(b"", text) for text in texts])
+def _with_headers_at_hand(judge: Judge) -> Judge:
+    """Includes only what is there: a missing header ends gcc's reading."""
+    found = rb"#if __has_include(\1)\n#include \1\n#endif"
+    return lambda texts: judge([_INCLUDE.sub(found, text) for text in texts])
 
 
 # The parser alone is a flag of the nightly compiler, which this variable makes of a stable one.
@@ -167,15 +181,15 @@ JUDGES: dict[str, Judge] = {
     ),
     "typescript": _batch(["node"], ".ts", ("judge.js", _TYPESCRIPT)),
     "tsx": _batch(["node"], ".tsx", ("judge.js", _TYPESCRIPT)),
-    "go": _each(["gofmt", "-e"], ".go", _failed),
-    "rust": _each(_RUSTC, ".rs", _failed),
+    "go": _each(["gofmt", "-e"], ".go", _ended_well),
+    "rust": _each(_RUSTC, ".rs", _ended_well),
     "java": _batch(["java"], ".java", ("Judge.java", _JAVA)),
-    "c": _without_includes(_each(["gcc", *_GCC], ".c", _gcc_objects)),
-    "cpp": _without_includes(_each(["g++", *_GCC, "-std=c++20"], ".cc", _gcc_objects)),
-    "ruby": _each(["ruby", "-c"], ".rb", _failed),
-    "php": _each(["php", "-l"], ".php", _failed),
-    "bash": _each(["bash", "-n"], ".sh", _failed),
-    "lua": _each(["luac5.4", "-p"], ".lua", _failed),
+    "c": _with_headers_at_hand(_each(["gcc", *_GCC], ".c", _gcc)),
+    "cpp": _with_headers_at_hand(_each(["g++", *_GCC, "-std=c++20"], ".cc", _gcc)),
+    "ruby": _each(["ruby", "-c"], ".rb", _ended_well),
+    "php": _each(["php", "-l"], ".php", _ended_well),
+    "bash": _each(["bash", "-n"], ".sh", _ended_well),
+    "lua": _each(["luac5.4", "-p"], ".lua", _ended_well),
     "toml": toml,
     "json": json_,
 }

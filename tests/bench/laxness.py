@@ -18,7 +18,7 @@ import argparse
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tree_sitter import Parser
@@ -142,15 +142,26 @@ def cases(texts: list[bytes], breakage: str, count: int, rng: random.Random) -> 
 
 
 def measure(language: Language, found: list[Hole]) -> list[Outcome]:
-    """Ask gate and compiler about every hole."""
+    """Ask gate and compiler about every hole, less those of which the compiler cannot tell."""
+    found = [hole for hole, read in zip(found, _read(language, found), strict=True) if read]
     valid = JUDGES[language.id]([hole.whole for hole in found])
     outcomes: list[Outcome] = []
     for hole, is_valid in zip(found, valid, strict=True):
+        if is_valid is None:
+            continue
         at = len(hole.before)
         gate = Gate(language, hole.before + hole.after, at, at)
         accepted = not gate.faults(hole.fill) and gate.confirm(hole.fill)
         outcomes.append(Outcome(hole, gate.strict, accepted, is_valid))
     return outcomes
+
+
+def _read(language: Language, found: list[Hole]) -> list[bool]:
+    """Does the compiler read what is in the hole? Not if a condition of the preprocessor fails."""
+    if language.id not in ("c", "cpp"):
+        return [True] * len(found)
+    nonsense = [replace(hole, fill=b"\n) @ (\n").whole for hole in found]
+    return [valid is False for valid in JUDGES[language.id](nonsense)]
 
 
 def sound_files(language: Language, folder: Path, rng: random.Random) -> list[bytes]:
