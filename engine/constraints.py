@@ -4,7 +4,6 @@ So all that steers towards sound text steers towards this too: the order of the 
 remasking of what is to blame, the cut.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,9 +12,8 @@ import regex
 
 from engine.errors import ConstraintError
 from engine.types import Constraint
-from grammars import Fault, Gate, Language
+from grammars import Fault, Gate, Language, heads
 
-_TOKEN_END = re.compile(rb"(?<=\w)(?!\w)|(?<=[^\w\s])")
 _PATIENCE_S = 0.05
 """A pattern may take exponential time; past this it counts as not matched."""
 
@@ -49,10 +47,15 @@ def check(constraint: Constraint, language: Language | None, max_lines: int) -> 
 
 @dataclass(frozen=True)
 class ConstrainedGate:
-    """A gate that also refuses what does not meet a constraint. `gate`: None without a grammar."""
+    """A gate that also refuses what does not meet a constraint.
+
+    gate      None without a grammar
+    deadline  seconds of `time.monotonic`; no further head of a fill is tried past it
+    """
 
     gate: Gate | None
     constraint: Constraint
+    deadline: float = float("inf")
 
     def faults(self, fill: bytes) -> tuple[Fault, ...]:
         """Faults that the fill adds; if there are none, what the constraint lacks."""
@@ -65,14 +68,17 @@ class ConstrainedGate:
 
     def longest_sound_prefix(self, fill: bytes) -> bytes:
         """The longest head of the fill that is without faults here; b"" if none."""
-        ends = [found.end() for found in _TOKEN_END.finditer(fill)]
-        heads = (fill[:end] for end in reversed(ends))
-        return next((head for head in heads if not self.faults(head)), b"")
+        found = heads(fill, self.deadline)
+        return next((head for head in found if not self.faults(head)), b"")
 
     def longest_closed_prefix(self, fill: bytes) -> bytes:
         """The gate's, where it meets the constraint; b"" if it does not."""
         closed = self.gate.longest_closed_prefix(fill) if self.gate else b""
         return b"" if any(self._unmet(closed)) else closed
+
+    def completions(self) -> list[bytes]:
+        """The gate's."""
+        return self.gate.completions() if self.gate else []
 
     def _unmet(self, fill: bytes) -> Iterator[Fault]:
         at = 0

@@ -269,18 +269,18 @@ class Engine:
         return Draft(text.decode(errors="replace"), step, sum(masked))
 
     def _settler(self, request: InfillRequest, clock: _Clock, noise: torch.Generator) -> Settler:
-        language = language_for(request.language)
-        gate = language and Gate(language, request.text, request.hole.start, request.hole.end)
-        demand = request.constraint
+        language, hole, demand = language_for(request.language), request.hole, request.constraint
+        deadline = clock.began_s + request.budget_ms / 1000
+        gate = language and Gate(language, request.text, hole.start, hole.end, deadline)
         return Settler(
-            gate=ConstrainedGate(gate, demand) if demand else gate,
+            gate=ConstrainedGate(gate, demand, deadline) if demand else gate,
             around=Surroundings.of(request.text, request.hole),
             tokenizer=self._tokenizer,
             max_lines=request.max_lines,
             rule=self._rule(request),
             forbidden_V=self._vocabulary.forbidden(request.max_lines),
             noise=noise,
-            deadline=clock.began_s + request.budget_ms / 1000,
+            deadline=deadline,
         )
 
     def _redraft(self, request: InfillRequest, settler: Settler, clock: _Clock) -> Redraft:

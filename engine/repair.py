@@ -70,10 +70,13 @@ class Mended:
     sound: bool
 
 
-def climb(lattice: Lattice, gate: Judge, detokenize: Detokenize, deadline: float) -> Mended:
+def climb(
+    lattice: Lattice, gate: Judge, detokenize: Detokenize, deadline: float, tries: int = TRIES
+) -> Mended:
     """Exchange or delete tokens, a few, until the gate finds no fault.
 
     deadline  seconds of `time.monotonic`; past it no further move is tried
+    tries     moves of all rounds together
 
     At most ROUNDS changes, each the best of MOVES tries, cheapest first: a move costs the
     log-probability it loses and its distance from the first fault, in places.
@@ -84,7 +87,7 @@ def climb(lattice: Lattice, gate: Judge, detokenize: Detokenize, deadline: float
     for round_index in range(ROUNDS):
         if not faults:
             break
-        moves = min(MOVES, TRIES - round_index * MOVES)
+        moves = min(MOVES, tries - round_index * MOVES)
         better = search.best_move(path, faults, moves, deadline)
         if better is None:
             break

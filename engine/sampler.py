@@ -17,6 +17,9 @@ from engine.canvas import Canvas
 from engine.schedule import Rule, places_to_revoke, places_to_unmask, sureness
 from engine.tokenizer import MASK
 
+PENALTY_NATS = 3.0
+"""What a penalised token loses: a twentieth of its odds is left."""
+
 
 class Look(Protocol):
     """A denoiser with its context bound: the one thing the loop calls."""
@@ -51,12 +54,12 @@ class Limits:
     """What may not happen.
 
     forbidden_V  bool, tokens that may stand nowhere
-    banned       (slot, token) pairs that may not be chosen again
+    penalised    (slot, token) pairs that are to be chosen again only for want of better
     deadline     seconds of `time.monotonic`; the pass that ends after it fills every masked place
     """
 
     forbidden_V: Tensor
-    banned: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    penalised: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     deadline: float = float("inf")
 
 
@@ -150,8 +153,8 @@ def _allowed(
     # a sum: masking [P, V] by a condition takes six times as long
     log_probs_PV = log_probs_PV + log_probs_PV.new_zeros(()).where(~limits.forbidden_V, -torch.inf)
     slots_P = wanted_NC.nonzero()[:, 1]
-    for slot, token in limits.banned:
-        log_probs_PV[slots_P == slot, token] = float("-inf")
+    for slot, token in limits.penalised:
+        log_probs_PV[slots_P == slot, token] -= PENALTY_NATS
     return torch.log_softmax(log_probs_PV, -1)
 
 

@@ -1,4 +1,4 @@
-"""From finished canvases to a text that adds no fault: gate, climb, remask and refine, cut.
+"""From finished canvases to a text that adds no fault: gate, climb, remask and climb again, cut.
 
 Text that was never checked is not shown where there is a grammar: past the deadline the answer is
 nothing rather than a guess.
@@ -14,7 +14,8 @@ from torch import Tensor
 from engine.canvas import Canvas
 from engine.constraints import ConstrainedGate
 from engine.overlap import Surroundings
-from engine.repair import blame, climb
+from engine.remains import remains
+from engine.repair import TRIES, Detokenize, blame, climb
 from engine.sampler import Limits, Look, denoise
 from engine.schedule import Rule
 from engine.tokenizer import Codec
@@ -22,6 +23,8 @@ from engine.types import Verdict
 from grammars import Gate
 
 _ROUNDS, _PASSES = 2, 2
+_OTHER_TRIES = 25
+"""Moves of a climb in a row that is not the best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +84,12 @@ class Settler:
         """Yields the fill after each further pass; returns the answer. `fills`: best first."""
         gate = self.gate
         if gate is None:
-            return self._unchecked(fills[0])
-        found = next(self._sound(gate, fills), None)
+            unchecked = [self._unchecked(fill) for fill in fills]
+            return next((settled for settled in unchecked if settled.text), unchecked[0])
+        found = next(self._sound(gate, fills), None) or self._climbed(gate, fills)
         if found is None:
-            found = yield from self._mend(gate, fills[0])
-        found = found or self._cut(gate, fills)
+            found = yield from self._refined(gate, fills)
+        found = found or self._kept(gate, fills)
         if isinstance(gate, ConstrainedGate) and gate.gate is None and found.text:
             return replace(found, verdict="unchecked")
         return found
@@ -109,52 +113,57 @@ class Settler:
         return Settled(text, "unchecked", fill.score_nats, fill.tokens)
 
     def _sound(self, gate: Gate | ConstrainedGate, fills: list[Fill]) -> Iterator[Settled]:
-        """The fills without a fault; nothing at all counts only where it is the best."""
-        for rank, fill in enumerate(fills):
+        """The fills that have a text and no fault."""
+        for fill in fills:
             text = self.text(fill.tokens)
-            if (text or rank == 0) and not gate.faults(text) and gate.confirm(text):
+            if text and not gate.faults(text) and gate.confirm(text):
                 yield Settled(text, "valid", fill.score_nats, fill.tokens)
 
-    def _mend(
-        self, gate: Gate | ConstrainedGate, fill: Fill
+    def _climbed(self, gate: Gate | ConstrainedGate, fills: list[Fill]) -> Settled | None:
+        """The first fill that becomes sound by climbing in its lattice."""
+        tries = (TRIES, *(_OTHER_TRIES for _ in fills))
+        found = (self._climb(gate, *pair) for pair in zip(fills, tries, strict=False))
+        return next(filter(None, found), None)
+
+    def _climb(self, gate: Gate | ConstrainedGate, fill: Fill, tries: int) -> Settled | None:
+        lattice = fill.canvas.lattice()
+        mended = climb(lattice, gate, self._detokenizer(fill), self.deadline, tries)
+        if not (mended.sound and mended.text and gate.confirm(mended.text)):
+            return None
+        return Settled(mended.text, "repaired", fill.score_nats, fill.around(mended.tokens))
+
+    def _refined(
+        self, gate: Gate | ConstrainedGate, fills: list[Fill]
     ) -> Generator[Fill, None, Settled | None]:
-        """Climb in the lattice; where that fails, remask what is to blame, look again, climb."""
-
-        def detokenize(tokens: Sequence[int]) -> bytes:
-            return self.text(fill.around(tokens))
-
-        canvas, rule = fill.canvas, replace(self.rule, passes=_PASSES)
-        for round_index in range(_ROUNDS + 1):
-            lattice = canvas.lattice()
-            mended = climb(lattice, gate, detokenize, self.deadline)
-            if mended.sound and mended.text and gate.confirm(mended.text):
-                tokens = fill.around(mended.tokens)
-                return Settled(mended.text, "repaired", fill.score_nats, tokens)
-            if round_index == _ROUNDS or time.monotonic() >= self.deadline:
+        """Remask what is to blame in the best fill that has any token, look again, climb."""
+        fill = next((fill for fill in fills if fill.canvas.length(0)), fills[0])
+        rule = replace(self.rule, passes=_PASSES)
+        for _ in range(_ROUNDS):
+            lattice = fill.canvas.lattice()
+            places = blame(lattice, gate, self._detokenizer(fill))
+            if not places or time.monotonic() >= self.deadline:
                 return None
-            places = blame(lattice, gate, detokenize)
-            banned = [(place, lattice.tokens[place]) for place in places]
-            limits = Limits(self.forbidden_V, banned, self.deadline)
-            canvas = canvas.remasked(places)
-            for _ in denoise(fill.look, canvas, rule, limits, self.noise):
-                yield replace(fill, canvas=canvas)
+            penalised = [(place, lattice.tokens[place]) for place in places]
+            limits = Limits(self.forbidden_V, penalised, self.deadline)
+            fill = replace(fill, canvas=fill.canvas.remasked(places))
+            for _ in denoise(fill.look, fill.canvas, rule, limits, self.noise):
+                yield fill
+            found = self._climb(gate, fill, TRIES)
+            if found:
+                return found
         return None
 
-    def _cut(self, gate: Gate | ConstrainedGate, fills: list[Fill]) -> Settled:
-        """The longest sound head of the best row that has one, first as it is, then closed."""
-        for cut in (gate.longest_sound_prefix, gate.longest_closed_prefix):
-            for fill in fills:
-                if time.monotonic() >= self.deadline:
-                    return Settled(b"", "rejected", fills[0].score_nats)
-                text = cut(self.text(fill.tokens))
-                in_time = time.monotonic() < self.deadline
-                if text and in_time and self._is_kept(text) and gate.confirm(text):
-                    return Settled(text, "cut", fill.score_nats)
-        return Settled(b"", "rejected", fills[0].score_nats)
+    def _kept(self, gate: Gate | ConstrainedGate, fills: list[Fill]) -> Settled:
+        """What is left where nothing could be mended; if nothing is, was anything missing?"""
+        texts = [self.text(fill.tokens) for fill in fills]
+        kept = next(remains(gate, texts, self.around, self.deadline), None)
+        if kept:
+            return Settled(kept.text, "cut", fills[kept.rank].score_nats)
+        complete = not texts[0] and gate.confirm(b"")
+        return Settled(b"", "valid" if complete else "rejected", fills[0].score_nats)
 
-    def _is_kept(self, text: bytes) -> bool:
-        """Has a fill that was closed nothing that stands behind the hole already?"""
-        return self.around.trim(text.decode()).encode() == text
+    def _detokenizer(self, fill: Fill) -> Detokenize:
+        return lambda tokens: self.text(fill.around(tokens))
 
     def text(self, tokens: Sequence[int]) -> bytes:
         """The bytes of a fill: at most `max_lines` lines, and nothing that stands behind the hole.

@@ -6,7 +6,7 @@ Text is bytes and every offset counts bytes. Every byte string gets an answer: b
 
 from grammars.context import faults_in
 from grammars.definitions import Definition, undocumented
-from grammars.gate import Gate
+from grammars.gate import Gate, heads
 from grammars.guess import likely_language
 from grammars.languages import Language, language_for, language_for_path
 from grammars.shapes import Shape, hole_at, placeholders
@@ -19,6 +19,7 @@ __all__ = [
     "Language",
     "Shape",
     "faults_in",
+    "heads",
     "hole_at",
     "language_for",
     "language_for_path",

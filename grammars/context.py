@@ -7,6 +7,7 @@ closed behind the cursor's line, opened before it, the line at fault left out.
 """
 
 import re
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -149,9 +150,11 @@ def still_open(opened: Iterable[bytes], text: bytes) -> list[bytes]:
     return still
 
 
-def repairs(context: Context) -> Iterator[Repair]:
-    """Ways to mend the text around a hole, each with a stub that makes it sound."""
+def repairs(context: Context, deadline: float) -> Iterator[Repair]:
+    """Ways to mend the text around a hole, each with a stub that makes it sound; found in time."""
     for repair in (*_bracketed(context), *_without_lines(context)):
+        if time.monotonic() >= deadline:
+            return
         if any(not repair.faults(stub) for stub in (b"", *context.stubs)):
             yield repair
 

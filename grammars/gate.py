@@ -11,6 +11,7 @@ P3  What was parsed is what is inserted.
 """
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -27,18 +28,32 @@ WHOLE_FILE_BYTES = 256 * 1024
 
 _MOST_HEADS = 40
 """Heads of a fill that are tried, a parse each: the last resort, too, has to end in time."""
+_WORD = re.compile(rb"\w")
 _TOKEN_END = re.compile(rb"(?<=\w)(?!\w)|(?<=[^\w\s])")
 
 
 class Gate:
     """Judges fills for one hole of one text, in a window around it; built once per request.
 
+    deadline  seconds of `time.monotonic`. Past it a fill is held against no more than has been
+              found of the buffer, as if that were sound, and no further head of it is tried.
+
     NOTE: not thread-safe, and parsing holds the GIL.
     """
 
-    def __init__(self, language: Language, text: bytes, start: int, end: int) -> None:
+    def __init__(
+        self,
+        language: Language,
+        text: bytes,
+        start: int,
+        end: int,
+        deadline: float = float("inf"),
+    ) -> None:
         first, last = window_around(text, start, end)
-        self._judge = _Judge(language, text[first:last], start - first, end - first)
+        self._deadline = deadline
+        self._judge = _Judge(
+            Context(language, text[first:last], start - first, end - first), deadline
+        )
         self._file = (language, text, start, end)
         short = len(text) <= WHOLE_FILE_BYTES
         self._cut = short and (first, last) != (0, len(text))
@@ -46,7 +61,7 @@ class Gate:
         self._inner: Gate | None = None
         if within:
             inner, first, last = within
-            self._inner = Gate(inner, text[first:last], start - first, end - first)
+            self._inner = Gate(inner, text[first:last], start - first, end - first, deadline)
 
     def faults(self, fill: bytes) -> tuple[Fault, ...]:
         """The faults that `fill` adds; () means sound.
@@ -72,7 +87,7 @@ class Gate:
 
     def nodes(self, fill: bytes) -> set[str]:
         """The kinds of node of the grammar that are exactly the fill."""
-        return self._judge.nodes(fill)
+        return self._judge.context.nodes(fill)
 
     @property
     def strict(self) -> bool:
@@ -81,7 +96,7 @@ class Gate:
 
     @cached_property
     def _whole(self) -> "_Judge":
-        return _Judge(*self._file)
+        return _Judge(Context(*self._file), self._deadline)
 
     @cached_property
     def _cut_is_bad(self) -> bool:
@@ -94,8 +109,8 @@ class Gate:
 
         It ends where a line does, or else where a token does.
         """
-        for head in _heads(fill):
-            if head.strip() and not self.faults(head):
+        for head in heads(fill, self._deadline):
+            if not self.faults(head):
                 return head
         return b""
 
@@ -104,41 +119,46 @@ class Gate:
 
         b"" if none. The brackets of the hole's own line count among those to close.
         """
-        for head in _heads(fill):
-            closed = self._judge.closed(head)
-            if head.strip() and closed != head and not self.faults(closed):
+        for head in heads(fill, self._deadline):
+            closed = self._judge.context.closed(head)
+            if closed != head and not self.faults(closed):
                 return closed
         return b""
 
+    def completions(self) -> list[bytes]:
+        """What may be all that is missing, shortest first: brackets, quotes, a semicolon."""
+        stubs = {stub for stub in self._judge.context.stubs if stub and not _WORD.search(stub)}
+        return sorted(stubs, key=lambda stub: (len(stub), stub))
 
-def _heads(fill: bytes) -> Iterator[bytes]:
-    """The fill, what it has up to the ends of lines, up to the ends of tokens; longest first."""
+
+def heads(fill: bytes, deadline: float) -> Iterator[bytes]:
+    """What a fill has up to its end, to the ends of lines, to the ends of tokens; longest first.
+
+    None that is blank, no more than _MOST_HEADS, and none past the deadline.
+    """
     line_ends = [found.start() for found in re.finditer(rb"\r?\n", fill)]
     token_ends = [found.end() for found in _TOKEN_END.finditer(fill)]
     ends = dict.fromkeys([len(fill), *reversed(line_ends), *reversed(token_ends)])
     for end in islice(ends, _MOST_HEADS):
-        yield fill[:end]
+        if time.monotonic() >= deadline:
+            return
+        if fill[:end].strip():
+            yield fill[:end]
 
 
 class _Judge:
     """Compares a filled text with the same text as the user left it."""
 
-    def __init__(self, language: Language, text: bytes, start: int, end: int) -> None:
-        self._context = Context(language, text, start, end)
+    def __init__(self, context: Context, deadline: float) -> None:
+        self.context, self._deadline = context, deadline
 
     def faults(self, fill: bytes) -> tuple[Fault, ...]:
         try:
             fill.decode()
         except UnicodeDecodeError as error:
             return (Fault(error.start, error.end, "encoding"),)
-        added = self._added(self._context.faults(fill), fill)
+        added = self._added(self.context.faults(fill), fill)
         return tuple(dict.fromkeys(_clipped(fault, len(fill)) for fault in added))
-
-    def nodes(self, fill: bytes) -> set[str]:
-        return self._context.nodes(fill)
-
-    def closed(self, fill: bytes) -> bytes:
-        return self._context.closed(fill)
 
     def _added(self, found: list[Fault], fill: bytes) -> list[Fault]:
         if not found:
@@ -171,15 +191,17 @@ class _Judge:
         Made only when a fill is suspect: a sound one needs none.
         """
         found: list[list[Fault]] = []
-        for faults in self._context.baselines():
+        for faults in self.context.baselines():
             found.append(faults)
             if not faults:
                 break
+            if time.monotonic() >= self._deadline:
+                return [[]]
         return found
 
     @cached_property
     def _repairs(self) -> list[Repair]:
-        return list(repairs(self._context))
+        return list(repairs(self.context, self._deadline))
 
 
 def _is_of_tree(fault: Fault) -> bool:

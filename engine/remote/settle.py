@@ -1,12 +1,12 @@
 """From somebody's text to one that adds no fault: the gate and the repair, without a denoiser."""
 
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.constraints import ConstrainedGate
 from engine.overlap import Surroundings
+from engine.remains import remains
 from engine.remote.answer import Piece
 from engine.remote.templates import END_MARKS
 from engine.repair import Lattice, climb
@@ -28,11 +28,10 @@ class Judge:
     @classmethod
     def of(cls, request: InfillRequest, deadline: float) -> "Judge":
         """For a request; without a grammar for its language there is no gate."""
-        language, hole = language_for(request.language), request.hole
-        gate = language and Gate(language, request.text, hole.start, hole.end)
-        demand = request.constraint
+        language, hole, demand = language_for(request.language), request.hole, request.constraint
+        gate = language and Gate(language, request.text, hole.start, hole.end, deadline)
         return cls(
-            ConstrainedGate(gate, demand) if demand else gate,
+            ConstrainedGate(gate, demand, deadline) if demand else gate,
             Surroundings.of(request.text, hole),
             request.max_lines,
             deadline,
@@ -49,13 +48,8 @@ class Judge:
         mended = self._mended(gate, pieces)
         if mended:
             return mended, "repaired"
-        for cut in (gate.longest_sound_prefix, gate.longest_closed_prefix):
-            if time.monotonic() >= self.deadline:
-                break
-            head = cut(text)
-            if head and self.around.trim(head.decode()).encode() == head and gate.confirm(head):
-                return head, "cut"
-        return b"", "rejected"
+        kept = next(remains(gate, [text], self.around, self.deadline), None)
+        return (kept.text, "cut") if kept else (b"", "rejected")
 
     def text(self, pieces: Sequence[str]) -> bytes:
         """The bytes of a fill: no end mark, at most `max_lines`, nothing from behind the hole."""
