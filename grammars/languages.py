@@ -94,10 +94,10 @@ LANGUAGES = (
     Language("go", "Go", ("go",), (".go",), "tree_sitter_go", lints=(lints.go,)),
     Language("rust", "Rust", ("rust",), (".rs",), "tree_sitter_rust"),
     Language("java", "Java", ("java",), (".java",), "tree_sitter_java", lints=(lints.java,)),
-    Language("c", "C", ("c",), (".c", ".h"), "tree_sitter_c"),
+    Language("c", "C", ("c",), (".c", ".h"), "tree_sitter_c", lints=(lints.c,)),
     Language(
         "cpp", "C++", ("cpp",), (".cc", ".cpp", ".cxx", ".hh", ".hpp"), "tree_sitter_cpp",
-        queries=("c", "cpp"),
+        lints=(lints.c,), queries=("c", "cpp"),
     ),
     Language(
         "json", "JSON", ("json", "jsonc"), (".json", ".jsonc"), "tree_sitter_json",

@@ -218,3 +218,27 @@ def _last_leaf(node: Node) -> Node:
     while node.child_count:
         node = node.child(node.child_count - 1)
     return node
+
+
+_C_DIRECTIVES = frozenset(
+    b"assert error ident import include_next line pragma sccs unassert undef warning".split()
+)
+"""Those that tree-sitter tells by no rule of their own."""
+_C_DIRECTIVES_WITH_NAME = {
+    "preproc_include", "preproc_def", "preproc_function_def", "preproc_ifdef",
+}  # fmt: skip
+
+
+def c(root: Node, source: bytes, start: int, end: int) -> Iterator[Fault]:
+    """Directives that the preprocessor does not know, or that go on in the next line."""
+    for node in nodes_touching(root, start, end):
+        if node.type == "preproc_call":
+            word = node.children[0]
+            text = source[word.start_byte : word.end_byte].lstrip(b"# \t")
+            if text and text not in _C_DIRECTIVES:
+                yield Fault(word.start_byte, word.end_byte, "directive")
+        elif node.type in _C_DIRECTIVES_WITH_NAME:
+            last = node.child_by_field_name("parameters") or node.children[1]
+            head = source[node.start_byte : last.end_byte]
+            if head.replace(b"\\\n", b"").replace(b"\\\r\n", b"").count(b"\n"):
+                yield Fault(node.start_byte, last.end_byte, "line break")
