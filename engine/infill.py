@@ -23,7 +23,7 @@ from engine.lookup import look_up
 from engine.overlap import Surroundings
 from engine.redraft import Redraft
 from engine.sampler import Limits, Look, Resize, denoise, judge
-from engine.schedule import Length, Rule, chance_nats, likely_lengths
+from engine.schedule import Length, Rule, chance_nats, likely_lengths, without_doubtful_nothing
 from engine.settle import Fill, Settled, Settler
 from engine.tokenizer import MASK
 from engine.types import (
@@ -232,6 +232,7 @@ class Engine:
             most = min(slots, self._room(request, done))
             nats = self._model.traits.lengths.nats(look, slots, most, request.max_lines)
             clock.passes += 1
+            nats = nats if done else without_doubtful_nothing(nats)
             lengths = likely_lengths(nats, max(self.rule.lengths, request.alternatives))
             lengths += [
                 Length(len(guess), float(nats[len(guess)]), alike) for guess, alike in guesses

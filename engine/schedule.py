@@ -65,6 +65,10 @@ class Rule:
     quota: Quota = evenly
 
 
+NOTHING = 0.9
+"""Least probability of an empty fill for it to be the answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Length:
     """A candidate length in tokens, and the log-probability (nats) of it.
@@ -156,6 +160,16 @@ def length_nats(eom_C: Tensor, break_C: Tensor) -> Tensor:
     zero, one = ended_C.new_zeros(1), ended_C.new_ones(1)
     chance = torch.diff(torch.cat([zero, ended_C, one]))
     return (chance + 1e-4).log() - math.log1p(1e-4 * len(chance))
+
+
+def without_doubtful_nothing(nats: Tensor) -> Tensor:
+    """`nats` as `length_nats` gives, and nothing impossible unless it is NOTHING likely.
+
+    Nothing is no suggestion; where it is what the user wants, any other has a low score.
+    """
+    if float(nats[0]) >= math.log(NOTHING) or len(nats) == 1:
+        return nats
+    return torch.cat([torch.full_like(nats[:1], float("-inf")), nats[1:]])
 
 
 def likely_lengths(nats: Tensor, count: int) -> list[Length]:

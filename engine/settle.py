@@ -85,7 +85,7 @@ class Settler:
         gate = self.gate
         if gate is None:
             unchecked = [self._unchecked(fill) for fill in fills]
-            return next((settled for settled in unchecked if settled.text), unchecked[0])
+            return next((one for one in unchecked if one.text or not one.tokens), unchecked[0])
         found = next(self._sound(gate, fills), None) or self._climbed(gate, fills)
         if found is None:
             found = yield from self._refined(gate, fills)
@@ -113,10 +113,11 @@ class Settler:
         return Settled(text, "unchecked", fill.score_nats, fill.tokens)
 
     def _sound(self, gate: Gate | ConstrainedGate, fills: list[Fill]) -> Iterator[Settled]:
-        """The fills that have a text and no fault."""
-        for fill in fills:
+        """The fills without a fault. An empty one counts only where it is the best, and meant."""
+        for rank, fill in enumerate(fills):
             text = self.text(fill.tokens)
-            if text and not gate.faults(text) and gate.confirm(text):
+            wanted = text or (rank == 0 and not fill.tokens)
+            if wanted and not gate.faults(text) and gate.confirm(text):
                 yield Settled(text, "valid", fill.score_nats, fill.tokens)
 
     def _climbed(self, gate: Gate | ConstrainedGate, fills: list[Fill]) -> Settled | None:

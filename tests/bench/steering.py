@@ -36,9 +36,8 @@ from engine.types import InfillRequest
 from grammars import Gate, Language, language_for
 from tests.bench.compilers import JUDGES
 
-_RATES = (0.0, 0.1, 0.3, 0.6)
 _LONGEST_FILE = 40_000
-_FILES = 300
+_FILES = 120
 _BUDGET_MS = 5000.0
 _TITLES = (
     "holes", "corrupted", "valid", "repaired", "cut", "offered", "exact before", "exact after",
@@ -80,7 +79,7 @@ def corrupted(row: Canvas, rate: float, rng: random.Random) -> Canvas:
     return replace(row, tokens_NC=tokens_NC)
 
 
-def ask(engine: Engine, item: Item) -> list[Answer]:
+def ask(engine: Engine, item: Item, rates: list[float]) -> list[Answer]:
     """One answer per rate, all from the same decoding."""
     language = language_for(item.file.language)
     assert language
@@ -89,7 +88,7 @@ def ask(engine: Engine, item: Item) -> list[Answer]:
     settle = Settler.settle
 
     def at_every_rate(settler: Settler, fills: list[Fill]) -> Generator[Canvas, None, Settled]:
-        for rate in _RATES:
+        for rate in rates:
             rng = random.Random(f"{item.file.path} {span.start} {rate}")
             rows = [replace(fill, canvas=corrupted(fill.canvas, rate, rng)) for fill in fills]
             began_s = time.process_time()
@@ -130,7 +129,7 @@ def _exhausted(steps: Generator[Canvas, None, Settled]) -> tuple[Settled, int]:
 
 def report(name: str, answers: list[Answer]) -> None:
     """One row of the table per rate."""
-    for rate in _RATES:
+    for rate in sorted({answer.rate for answer in answers}):
         own = [answer for answer in answers if answer.rate == rate]
         verdicts = [answer.settled.verdict for answer in own if answer.offered]
         stages = [verdicts.count(verdict) for verdict in ("valid", "repaired", "cut")]
@@ -192,9 +191,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--languages", default="python,javascript,typescript,go,rust,java,c,cpp")
     parser.add_argument("--holes", type=int, default=40, help="per language and kind")
+    parser.add_argument("--rates", default="0,0.1,0.3,0.6")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--show", type=int, default=0, help="so many holes left empty, each row")
     given = parser.parse_args()
+    rates = [float(rate) for rate in given.rates.split(",")]
     engine = Engine.load(DEFAULT_MODEL)
     print(f"| {' | '.join(_TITLES)} |\n|{'---|' * len(_TITLES)}")
     answers: list[Answer] = []
@@ -203,7 +204,7 @@ def main() -> None:
         if language is None:
             parser.error(f"no grammar for {name}")
         items = draw_items(sound_files(language, given.folder), given.holes, given.seed)
-        own = [answer for item in items for answer in ask(engine, item)]
+        own = [answer for item in items for answer in ask(engine, item, rates)]
         report(name, own)
         show_rejected(own, given.show)
         answers += own

@@ -18,6 +18,7 @@ from engine.schedule import (
     past_end,
     places_to_revoke,
     places_to_unmask,
+    without_doubtful_nothing,
 )
 
 SHARES = st.integers(0, 8).map(lambda eighths: eighths / 8)
@@ -128,6 +129,14 @@ def test_no_more_lengths_are_given_than_asked_for_or_than_there_are() -> None:
     nats = length_nats(torch.tensor([0.5]), torch.tensor([0.0]))
     assert len(likely_lengths(nats, 3)) == 2
     assert len(likely_lengths(nats, 1)) == 1
+
+
+@pytest.mark.parametrize(("nothing", "likeliest"), [(0.95, 0), (0.8, 1)])
+def test_nothing_is_the_answer_only_where_that_is_nearly_sure(
+    nothing: float, likeliest: int
+) -> None:
+    nats = torch.tensor([nothing, 1 - nothing]).log()
+    assert likely_lengths(without_doubtful_nothing(nats), 2)[0].tokens == likeliest
 
 
 @given(st.floats(-20, 0), st.floats(-9, 0), st.floats(0, 1))
