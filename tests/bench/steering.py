@@ -72,10 +72,9 @@ class Answer:
 def corrupted(row: Canvas, rate: float, rng: random.Random) -> Canvas:
     """A copy with a share of its tokens exchanged for others that were nearly chosen."""
     tokens_NC = row.tokens_NC.clone()
-    for place in range(row.length(0)):
-        if rng.random() < rate:
-            nearly: list[int] = row.candidates_NCA[0, place].tolist()
-            tokens_NC[0, place] = rng.choice(nearly[1:5])
+    for place, candidates in enumerate(row.lattice().candidates):
+        if rng.random() < rate and len(candidates) > 1:
+            tokens_NC[0, place] = rng.choice(candidates[1:5])[0]
     return replace(row, tokens_NC=tokens_NC)
 
 
@@ -87,7 +86,7 @@ def ask(engine: Engine, item: Item, rates: list[float]) -> list[Answer]:
     answers: list[Answer] = []
     settle = Settler.settle
 
-    def at_every_rate(settler: Settler, fills: list[Fill]) -> Generator[Canvas, None, Settled]:
+    def at_every_rate(settler: Settler, fills: list[Fill]) -> Generator[Fill, None, Settled]:
         for rate in rates:
             rng = random.Random(f"{item.file.path} {span.start} {rate}")
             rows = [replace(fill, canvas=corrupted(fill.canvas, rate, rng)) for fill in fills]
@@ -116,7 +115,7 @@ def ask(engine: Engine, item: Item, rates: list[float]) -> list[Answer]:
     return [replace(answer, request_ms=decoded_ms + answer.gate_ms) for answer in answers]
 
 
-def _exhausted(steps: Generator[Canvas, None, Settled]) -> tuple[Settled, int]:
+def _exhausted(steps: Generator[Fill, None, Settled]) -> tuple[Settled, int]:
     """The answer, and how many looks it took."""
     looks = 0
     while True:
