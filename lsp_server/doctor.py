@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import platform
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
-from engine import CheckpointError, EngineError, __version__
+from engine import CheckpointError, EngineError, InfillRequest, Span, Suggestion, __version__
 from engine.client import EngineClient
+from engine.remote import endpoint
 from engine.rendezvous import DEFAULT_MODEL, private_folder
 from engine.threads import SERVING_THREADS, usable_cores, wait_passively
 
@@ -24,6 +26,8 @@ LANGUAGE_IDS = (
     "csharp", "ruby", "php", "shellscript", "html", "css", "json", "yaml", "toml", "lua", "sql",
     "kotlin", "swift",
 )  # fmt: skip
+
+_TRIAL = InfillRequest(b"def add(a, b):\n    return \n", Span(26, 26), "python", budget_ms=10_000.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,12 @@ def examine(model: Path | None) -> int:
     """Print the findings; returns 1 when something essential is missing, else 0."""
     wait_passively()  # before torch, as the engine does
     model = model or DEFAULT_MODEL
+    of_model: list[Callable[[], Finding]] = (
+        [lambda: _endpoint(model)] if endpoint.is_in(model) else [_torch, lambda: _model(model)]
+    )
     looks: list[Callable[[], Finding]] = [
         _versions,
-        _torch,
-        lambda: _model(model),
+        *of_model,
         _grammars,
         _socket,
         lambda: asyncio.run(_engine(model)),
@@ -99,6 +105,21 @@ def _model(model: Path) -> Finding:
     return Finding("model", "ok", f"{model}, all checksums agree ({checksum[:12]})")
 
 
+def _endpoint(model: Path) -> Finding:
+    """Ask the server for a fill: whatever can be wrong with address, key or model shows then."""
+    from engine.remote.engine import RemoteEngine
+
+    try:
+        with closing(RemoteEngine.load(model)) as engine:
+            *_, answer = engine.infill(_TRIAL)
+    except EngineError as error:
+        advice = f"what is asked, and where, is in {model / endpoint.FILE}"
+        return Finding("endpoint", "missing", str(error), advice)
+    assert isinstance(answer, Suggestion)
+    found = f"{engine.info.model} at {engine.info.device} fills a hole in"
+    return Finding("endpoint", "ok", f"{found} {answer.timings.total_ms:.0f} ms")
+
+
 def _grammars() -> Finding:
     from grammars import language_for
 
@@ -132,9 +153,8 @@ async def _engine(model: Path) -> Finding:
     except EngineError as error:
         return Finding("engine", "missing", str(error))
     memory_mb = psutil.Process(pid).memory_info().rss / 1e6
+    weights = f"{info.parameters / 1e6:.1f}M parameters, {info.dtype} on "
+    where = (weights if info.parameters else "asks ") + info.device
     return Finding(
-        "engine",
-        "ok",
-        f"running, process {pid}, {memory_mb:.0f} MB: {info.model}, "
-        f"{info.parameters / 1e6:.1f}M parameters, {info.dtype} on {info.device}",
+        "engine", "ok", f"running, process {pid}, {memory_mb:.0f} MB: {info.model}, {where}"
     )

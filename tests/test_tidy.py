@@ -32,6 +32,7 @@ COMMANDS = {
     "lsp_server/fill.py",
     "lsp_server/watch.py",
     "engine/__main__.py",
+    "engine/remote/cli.py",
     "engine/train/cli_adapt.py",
     "engine/train/cli_corpus.py",
     "engine/train/cli_eval.py",

@@ -13,7 +13,7 @@ from typing import Any
 from engine import wire
 from engine.remote.answer import Answer, Piece
 from engine.remote.endpoint import Endpoint, Kind
-from engine.remote.templates import filled
+from engine.remote.templates import TEMPLATES, filled
 from engine.types import Draft, InfillRequest, Suggestion
 
 _TOP = 5
@@ -76,19 +76,15 @@ class Dialect:
 
 
 def _completions(endpoint: Endpoint, question: Question) -> Json:
-    body: Json = {
-        "prompt": question.prefix,
-        "max_tokens": question.max_tokens,
-        "stop": question.stop,
-        "stream": True,
-    }
+    body: Json = {"max_tokens": question.max_tokens, "stop": question.stop, "stream": True}
     if endpoint.model:
         body["model"] = endpoint.model
-    if endpoint.prompt_template:
-        body["prompt"] = filled(endpoint.prompt_template, question.prefix, question.suffix)
-    else:
-        body["suffix"] = question.suffix
-    return body
+    template = endpoint.prompt_template
+    if not template:
+        return body | {"prompt": question.prefix, "suffix": question.suffix}
+    if template not in TEMPLATES.values():  # a talker may begin with a fence, and a line break
+        body["stop"] = []
+    return body | {"prompt": filled(template, question.prefix, question.suffix)}
 
 
 def _sampled_completions(endpoint: Endpoint, question: Question) -> Json:

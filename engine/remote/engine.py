@@ -16,7 +16,7 @@ from engine.remote.dialects import DIALECTS, Event, Question, ServerError
 from engine.remote.endpoint import FILE, Endpoint
 from engine.remote.keys import find_key
 from engine.remote.line import Line, Reply
-from engine.remote.settle import Judge
+from engine.remote.settle import Judge, without_fence
 from engine.remote.trouble import Patience, Trouble
 from engine.types import MASK_GLYPH, Draft, EngineInfo, InfillRequest, Span, Suggestion, Timings
 
@@ -160,7 +160,7 @@ class RemoteEngine:
 
 def _is_enough(text: str, max_lines: int) -> bool:
     """Are there more lines than are wanted?"""
-    return text.count("\n") >= max_lines and MASK_GLYPH not in text
+    return without_fence(text).count("\n") >= max_lines and MASK_GLYPH not in text
 
 
 def _draft(answer: Answer, max_lines: int) -> Draft:

@@ -21,11 +21,11 @@ def find_key(name: str) -> str:
     key = (os.environ.get(name) or _from_keyring(name)).strip()
     if not key:
         raise EndpointError(
-            f"the API key {name} is neither in the environment nor in the keyring:"
-            f" set the variable, or run `keyring set {KEYRING_SERVICE} {name}`"
+            f"The API key {name} is neither in the environment nor in the keyring:"
+            f" set the variable, or run `keyring set {KEYRING_SERVICE} {name}`."
         )
     if not (key.isascii() and key.isprintable()):
-        raise EndpointError(f"what {name} holds is no API key: not all of it is printable ASCII")
+        raise EndpointError(f"What {name} holds is no API key: not all of it is printable ASCII.")
     return key
 
 

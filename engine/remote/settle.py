@@ -56,7 +56,7 @@ class Judge:
         text = "".join(pieces)
         for mark in END_MARKS:
             text = text.partition(mark)[0]
-        lines = _without_fence(text).replace("\r\n", "\n").split("\n")
+        lines = without_fence(text).replace("\r\n", "\n").split("\n")
         return self.around.trim("\n".join(lines[: self.max_lines])).encode()
 
     def _mended(self, gate: Gate | ConstrainedGate, pieces: Sequence[Piece]) -> bytes:
@@ -89,7 +89,7 @@ def _tokens(piece: Piece) -> list[Piece]:
     return [Piece(word) for word in _WORDS.findall(piece.text)]
 
 
-def _without_fence(text: str) -> str:
+def without_fence(text: str) -> str:
     """The code in a fence of Markdown, as models made for talk write it."""
     if not text.lstrip().startswith("```"):
         return text

@@ -1,5 +1,6 @@
 """What can go wrong with somebody else's server, each in one sentence; and when to ask it again."""
 
+import os
 import ssl
 import time
 from collections.abc import Callable
@@ -54,8 +55,10 @@ def of_status(endpoint: Endpoint, response: httpx.Response, body: str) -> Troubl
 
 def of_transport(endpoint: Endpoint, error: Exception) -> Trouble:
     """The server was not reached, or hung up."""
-    url, reason = endpoint.url, str(error) or type(error).__name__
     root = _root(error)
+    reason = str(error) or type(error).__name__
+    if isinstance(root, OSError) and (root.errno or 0) > 0:
+        reason = os.strerror(root.errno or 0)
     if isinstance(root, ssl.SSLCertVerificationError):
         return Trouble(
             f"the certificate of {endpoint.host} is not accepted ({root.verify_message});"
@@ -64,7 +67,7 @@ def of_transport(endpoint: Endpoint, error: Exception) -> Trouble:
     if isinstance(root, ssl.SSLError):
         return Trouble(f"{endpoint.host} does not speak TLS as it should ({root.reason})")
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        return Trouble(f"nobody answers at {url} ({reason}); is the server running?")
+        return Trouble(f"nobody answers at {endpoint.url} ({reason}); start the server there")
     return Trouble(f"{endpoint.host} broke off its answer ({reason})")
 
 

@@ -103,14 +103,16 @@ def test_a_prompt_may_be_the_users_own() -> None:
     asked_for = "<role>HUMAN</role>Fill ▮:\n{prefix}▮{suffix}<role>ASSISTANT</role>"
 
     def answer(_: Asked) -> Reply:
-        choice = {"text": "```python\nlen(x)\n```", "finish_reason": "stop"}
-        return Reply(parts=events({"choices": [choice]}, "[DONE]"))
+        texts = ("```", "python\n", "len(x)", "\n```")
+        chunks = [{"choices": [{"text": text, "finish_reason": None}]} for text in texts]
+        return Reply(parts=events(*chunks, "[DONE]"))
 
     with engine_at(answer, "sglang", template=asked_for) as (engine, server):
         assert fill(engine, request("n = $0\n")).text == "len(x)"
     asked = server.asked.get_nowait().body
     assert asked["prompt"] == "<role>HUMAN</role>Fill ▮:\nn = ▮\n<role>ASSISTANT</role>"
     assert "suffix" not in asked
+    assert asked["stop"] == []
 
 
 @pytest.mark.parametrize("kind", ["sglang", "openai"])
@@ -269,7 +271,7 @@ def test_nobody_at_the_address_is_one_sentence() -> None:
     with serving(mercury()) as gone:
         pass
     engine = RemoteEngine(Endpoint.usual("mercury", url=gone.url), KEY)
-    assert f"Nobody answers at {gone.url}" in complaint(engine)
+    assert f"Nobody answers at {gone.url} (Connection refused)" in complaint(engine)
     assert "; it is asked again in" in complaint(engine)
     engine.close()
 
