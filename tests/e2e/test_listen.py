@@ -3,26 +3,23 @@
 import asyncio
 import json
 import os
-import signal
 import ssl
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from socket import create_server
 
 import httpx
 import pytest
 import trustme
 
 from engine import Draft, InfillRequest, Span, Suggestion, wire
+from tests.support.listening import HEADERS, listening
 from tests.support.processes import LIMIT_S, Gated, corner
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
 
-KEY = "a-key-for-this-test"
-HEADERS = {"Authorization": f"Bearer {KEY}"}
 BODY = {"model": "m", "prompt": "x = ", "stream": True}
 
 
@@ -32,51 +29,20 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield path
 
 
-def free_port() -> int:
-    with create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
 @asynccontextmanager
-async def listening(
+async def client_of(
     gated: Gated, *options: str, trust: ssl.SSLContext | None = None
 ) -> AsyncGenerator[httpx.AsyncClient, None]:
     """A client of a scripted engine's process that listens for others."""
-    port = free_port()
-    program = [sys.executable, "-P", "tests/support/scripted_engine.py", "--listen"]
-    process = await asyncio.create_subprocess_exec(
-        *program,
-        f"localhost:{port}",
-        *("--model", str(gated.model), *options),
-        env={**os.environ, "SFUMATO_API_KEYS": f"ann:{KEY}", "PYTHONPATH": "."},
-        stderr=subprocess.PIPE,
-    )
-    scheme = "https" if trust else "http"
-    async with httpx.AsyncClient(
-        base_url=f"{scheme}://localhost:{port}", timeout=LIMIT_S, verify=trust or False
-    ) as http:
-        async with asyncio.timeout(LIMIT_S):
-            while not await answers(http):
-                assert process.returncode is None
-                await asyncio.sleep(0.05)
-        yield http
-    process.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(LIMIT_S):
-        _, told = await process.communicate()
-    assert process.returncode in (0, -signal.SIGTERM)
-    assert KEY not in told.decode()
-
-
-async def answers(http: httpx.AsyncClient) -> bool:
-    try:
-        return (await http.get("/health")).is_success
-    except httpx.ConnectError:
-        return False
+    with listening(gated.model, *options) as port:
+        url = f"{'https' if trust else 'http'}://localhost:{port}"
+        async with httpx.AsyncClient(base_url=url, timeout=LIMIT_S, verify=trust or False) as http:
+            yield http
 
 
 @pytest.mark.asyncio
 async def test_a_client_that_vanishes_from_a_stream_stops_the_engine(folder: Path) -> None:
-    async with Gated(folder, answer="abcdef") as gated, listening(gated) as http:
+    async with Gated(folder, answer="abcdef") as gated, client_of(gated) as http:
         body = {
             "model": "m",
             "stream": True,
@@ -95,7 +61,7 @@ async def test_a_client_that_vanishes_from_a_stream_stops_the_engine(folder: Pat
 
 @pytest.mark.asyncio
 async def test_a_client_that_vanishes_before_a_whole_answer_stops_the_engine(folder: Path) -> None:
-    async with Gated(folder, answer="abcdef") as gated, listening(gated) as http:
+    async with Gated(folder, answer="abcdef") as gated, client_of(gated) as http:
         asking = asyncio.create_task(
             http.post("/v1/completions", json={**BODY, "stream": False}, headers=HEADERS)
         )
@@ -120,7 +86,7 @@ async def stopped(gated: Gated, steps: int, seen: int = 0) -> None:
 
 @pytest.mark.asyncio
 async def test_our_own_protocol_is_served_to_who_has_a_key(folder: Path) -> None:
-    async with Gated(folder, answer="ab") as gated, listening(gated) as http:
+    async with Gated(folder, answer="ab") as gated, client_of(gated) as http:
         gated.allow_steps(2)
         assert (await http.get("/v1/info")).status_code == 401
         info = await http.get("/v1/info", headers=HEADERS)
@@ -142,7 +108,7 @@ async def test_what_is_served_is_encrypted_with_the_certificate_that_is_given(fo
     trust = ssl.create_default_context()
     authority.configure_trust(trust)
     options = ("--certfile", files[0], "--keyfile", files[1])
-    async with Gated(folder, answer="a") as gated, listening(gated, *options, trust=trust) as http:
+    async with Gated(folder, answer="a") as gated, client_of(gated, *options, trust=trust) as http:
         gated.allow_steps(1)
         reply = await http.post("/v1/completions", json=BODY, headers=HEADERS)
         assert '"text":"a"' in reply.text
