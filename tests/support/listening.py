@@ -15,7 +15,7 @@ from tests.support.processes import LIMIT_S
 
 KEY = "a-key-for-this-test"
 HEADERS = {"Authorization": f"Bearer {KEY}"}
-_PROGRAM = (sys.executable, "-P", Path(__file__).with_name("scripted_engine.py"))
+_PROGRAM = (sys.executable, "-P", str(Path(__file__).with_name("scripted_engine.py")))
 
 
 @contextmanager
@@ -23,17 +23,9 @@ def listening(model: Path, *options: str) -> Generator[int, None, None]:
     """The port it listens on, once it does. Its one key is KEY, and is not in what it says."""
     with create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
+    address = f"localhost:{port}"
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-P",
-            _PROGRAM,
-            "--listen",
-            f"localhost:{port}",
-            "--model",
-            model,
-            *options,
-        ],
+        [*_PROGRAM, "--listen", address, "--model", str(model), *options],
         env={**os.environ, "SFUMATO_API_KEYS": f"ann:{KEY}"},
         stderr=subprocess.PIPE,
     )
