@@ -56,6 +56,7 @@ async def test_a_client_that_vanishes_from_a_stream_stops_the_engine(folder: Pat
             assert chunk["choices"][0]["delta"]["content"].startswith("```python\na")
             await anext(lines)
             await anext(lines)
+        await http.get("/health")  # it read the end of the stream before it answered this
         await stopped(gated, steps=2)
 
 
@@ -70,6 +71,7 @@ async def test_a_client_that_vanishes_before_a_whole_answer_stops_the_engine(fol
         assert await gated.next_event() == "step 1"
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
+        await http.get("/health")
         await stopped(gated, steps=1, seen=2)
 
 
