@@ -18,7 +18,7 @@ from engine.canvas import Canvas
 from engine.constraints import ConstrainedGate, check
 from engine.device import place
 from engine.errors import RequestTooLong
-from engine.families import Model
+from engine.families import Model, Reading
 from engine.lookup import look_up
 from engine.overlap import Surroundings
 from engine.redraft import Redraft
@@ -134,8 +134,9 @@ class Engine:
         done: list[int] = []
         guesses = self._guesses(request)
         while True:
-            look = self._look(prefix, suffix, done, clock)
-            canvas, lengths = self._open_canvas(look, request, guesses, len(done), clock)
+            reading = self._read(prefix, suffix, done, clock)
+            look = reading.look
+            canvas, lengths = self._open_canvas(reading, request, guesses, len(done), clock)
             for _ in denoise(look, canvas, rule, limits, noise, resize):
                 yield Fill(done, canvas, look)
             judge(look, canvas, limits)
@@ -177,13 +178,15 @@ class Engine:
             or time.monotonic() >= deadline
         )
 
-    def _look(self, prefix: list[int], suffix: list[int], done: list[int], clock: _Clock) -> Look:
+    def _read(
+        self, prefix: list[int], suffix: list[int], done: list[int], clock: _Clock
+    ) -> Reading:
         """The model bound to this context."""
         with clock.time("prefill"):
             reading = self._model.read(prefix, suffix, done)
         clock.prefill_tokens += reading.encoded
         clock.context_tokens = reading.context
-        return reading.look
+        return reading
 
     def _guesses(self, request: InfillRequest) -> list[tuple[list[int], float]]:
         """Fills looked up in the text, as tokens, and how alike their surroundings are.
@@ -213,7 +216,7 @@ class Engine:
 
     def _open_canvas(
         self,
-        look: Look,
+        reading: Reading,
         request: InfillRequest,
         guesses: list[tuple[list[int], float]],
         done: int,
@@ -225,12 +228,14 @@ class Engine:
         """
         longest = max((len(guess) for guess, _ in guesses), default=0)
         slots = next(slots for slots in self._model.traits.slots if longest < slots)
+        if reading.slots is not None:
+            slots = max(min(slots, reading.slots), longest + 1)
         if request.length_tokens is not None:
             given = min(slots, request.length_tokens - done)
             lengths = [Length(given, 0.0), *(Length(given, 0.0, alike) for _, alike in guesses)]
         else:
             most = min(slots, self._room(request, done))
-            nats = self._model.traits.lengths.nats(look, slots, most, request.max_lines)
+            nats = self._model.traits.lengths.nats(reading.look, slots, most, request.max_lines)
             clock.passes += 1
             nats = nats if done else without_doubtful_nothing(nats)
             lengths = likely_lengths(nats, max(self.rule.lengths, request.alternatives))
@@ -291,7 +296,7 @@ class Engine:
 
         def look_between(before: list[int], after: list[int]) -> Look:
             left, right = head + decode(before), decode(after) + tail
-            return self._look(*self._model.streams(language, left, right), [], clock)
+            return self._read(*self._model.streams(language, left, right), [], clock).look
 
         rule = self._rule(request)
         return Redraft(

@@ -39,13 +39,13 @@ from pathlib import Path
 
 from engine.device import Placement
 from engine.errors import CheckpointError
-from engine.families import qwen, sfumato
+from engine.families import a2d, fast_dllm, qwen, sdar, sfumato
 from engine.families.folder import Folder
 from engine.families.model import Model, Reading, Traits
 
 __all__ = ["Model", "Reading", "Traits", "load"]
 
-_FAMILIES = (qwen,)
+_FAMILIES = (qwen, a2d, sdar, fast_dllm)
 
 
 def load(path: Path, placement: Placement) -> Model:

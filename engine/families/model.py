@@ -42,11 +42,13 @@ class Reading(NamedTuple):
 
     encoded  context tokens that had to be computed; the others were in a cache
     context  context tokens in sight
+    slots    at most, of a canvas that is filled in this context; None: as the traits say
     """
 
     look: Look
     encoded: int
     context: int
+    slots: int | None = None
 
 
 class Model(Protocol):

@@ -1,50 +1,13 @@
-"""Folders as other people publish them, made in milliseconds: random weights under their names.
+"""The tensors in folders of other people's models, with random weights."""
 
-256 tokens stand for the bytes, the specials come after them.
-"""
-
-import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
-from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor
 
-from engine.tokenizer import byte_characters
-
-BYTES = 256
 Shapes = Mapping[str, tuple[int, ...]]
 """Of each tensor, by its name."""
-
-
-def write_folder(
-    folder: Path,
-    config: Mapping[str, Any],
-    weights: Mapping[str, Tensor],
-    specials: Sequence[str],
-    shards: int = 1,
-) -> Path:
-    """config.json, tokenizer.json and model*.safetensors, with an index where they are several."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(config))
-    bytes_BPE = Tokenizer(models.BPE({c: i for i, c in enumerate(byte_characters())}, []))
-    bytes_BPE.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    bytes_BPE.add_special_tokens(list(specials))
-    (folder / "tokenizer.json").write_text(bytes_BPE.to_str())
-    names = sorted(weights)
-    where = {
-        name: f"model-{i % shards + 1:05}-of-{shards:05}.safetensors"
-        for i, name in enumerate(names)
-    }
-    for file in set(where.values()):
-        part = {name: weights[name].contiguous() for name in names if where[name] == file}
-        save_file(part, folder / (file if shards > 1 else "model.safetensors"))
-    if shards > 1:
-        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": where}))
-    return folder
 
 
 def drawn(shapes: Shapes, seed: int = 0) -> dict[str, Tensor]:
