@@ -29,6 +29,8 @@ from engine.types import (
     SurveyRequest,
     Timings,
     Verdict,
+    WorkspaceChange,
+    WorkspaceFile,
 )
 
 __version__ = "0.1.0"
@@ -56,5 +58,7 @@ __all__ = [
     "SurveyRequest",
     "Timings",
     "Verdict",
+    "WorkspaceChange",
+    "WorkspaceFile",
     "__version__",
 ]

@@ -1,6 +1,7 @@
 """A client's end of the engine: finds the process or starts it, streams drafts. Free of torch."""
 
 import asyncio
+import json
 import sys
 import threading
 from collections.abc import AsyncGenerator, Generator, Sequence
@@ -21,6 +22,7 @@ from engine.types import (
     Suggestion,
     Survey,
     SurveyRequest,
+    WorkspaceChange,
 )
 
 PROGRAM = (sys.executable, "-P", "-m", "engine")
@@ -113,6 +115,18 @@ class EngineClient:
             response = await self._post("/v1/survey", wire.to_json(request), OVERDUE_S)
             try:
                 return wire.survey_from_json(await response.aread())
+            finally:
+                await response.aclose()
+
+    async def index(self, change: WorkspaceChange) -> int:
+        """Tell what is new in a workspace; returns how many of its files the engine keeps.
+
+        Raises EngineError, EngineUnreachable.
+        """
+        with _engine_errors():
+            response = await self._post("/v1/workspace", wire.to_json(change), OVERDUE_S)
+            try:
+                return json.loads(await response.aread())["files"]
             finally:
                 await response.aclose()
 

@@ -34,7 +34,9 @@ from engine.types import (
     InfillRequest,
     Suggestion,
     Timings,
+    WorkspaceChange,
 )
+from engine.workspace import Workspaces
 from grammars import Gate, language_for
 
 Outcome = TypeVar("Outcome")
@@ -79,6 +81,7 @@ class Engine:
         self._device = traits.placement.device
         self._tokenizer = traits.tokenizer
         self._vocabulary = traits.vocabulary
+        self.workspaces = Workspaces()
         self.info = EngineInfo(
             version=__version__,
             model=traits.name,
@@ -93,6 +96,10 @@ class Engine:
     def load(cls, folder: Path, device: str = "cpu", threads: int | None = None) -> "Engine":
         """Load a checkpoint of any family. Raises CheckpointError, DeviceError."""
         return cls(families.load(folder, place(device, threads)))
+
+    def index(self, change: WorkspaceChange) -> int:
+        """Take in files of a workspace; returns how many are kept. From any thread."""
+        return self.workspaces.change(change)
 
     @torch.inference_mode()
     def infill(self, request: InfillRequest) -> Generator[Draft | Suggestion, None, None]:
@@ -188,18 +195,19 @@ class Engine:
         clock.context_tokens = reading.context
         return reading
 
-    def _guesses(self, request: InfillRequest) -> list[tuple[list[int], float]]:
-        """Fills looked up in the text, as tokens, and how alike their surroundings are.
+    def _guesses(self, request: InfillRequest) -> list[tuple[list[int], float | None]]:
+        """Fills looked up in text and workspace, as tokens, and the log-odds of their places.
 
         Only for holes within a line: lines repeat. Where texts are demanded, rows that hold them.
         """
         if request.constraint and request.constraint.must:
             rows = self._demanded(request.constraint.must, request.length_tokens)
-            return [(row, 0.0) for row in rows]
+            return [(row, None) for row in rows]
         if request.max_lines > 1:
             return []
-        found = look_up(request.text, request.hole, self.rule.guesses)
-        guesses = [(self._tokenizer.encode(guess.fill.encode()), guess.alike) for guess in found]
+        around = self.workspaces.around(request)
+        found = look_up(request.text, request.hole, self.rule.guesses, around)
+        guesses = [(self._tokenizer.encode(guess.fill.encode()), guess.odds) for guess in found]
         given = request.length_tokens
         room = min(self._model.traits.slots[-1] - 1, self._room(request))
         return [pair for pair in guesses if len(pair[0]) <= room and given in (None, len(pair[0]))]
@@ -218,7 +226,7 @@ class Engine:
         self,
         reading: Reading,
         request: InfillRequest,
-        guesses: list[tuple[list[int], float]],
+        guesses: list[tuple[list[int], float | None]],
         done: int,
         clock: _Clock,
     ) -> tuple[Canvas, list[Length]]:
@@ -232,7 +240,7 @@ class Engine:
             slots = max(min(slots, reading.slots), longest + 1)
         if request.length_tokens is not None:
             given = min(slots, request.length_tokens - done)
-            lengths = [Length(given, 0.0), *(Length(given, 0.0, alike) for _, alike in guesses)]
+            lengths = [Length(given, 0.0), *(Length(given, 0.0, odds) for _, odds in guesses)]
         else:
             most = min(slots, self._room(request, done))
             nats = self._model.traits.lengths.nats(reading.look, slots, most, request.max_lines)
@@ -240,7 +248,7 @@ class Engine:
             nats = nats if done else without_doubtful_nothing(nats)
             lengths = likely_lengths(nats, max(self.rule.lengths, request.alternatives))
             lengths += [
-                Length(len(guess), float(nats[len(guess)]), alike) for guess, alike in guesses
+                Length(len(guess), float(nats[len(guess)]), odds) for guess, odds in guesses
             ]
         canvas = Canvas.blank([length.tokens for length in lengths], slots, self._device)
         for row, (guess, _) in enumerate(guesses, len(lengths) - len(guesses)):

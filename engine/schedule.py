@@ -73,12 +73,12 @@ NOTHING = 0.9
 class Length:
     """A candidate length in tokens, and the log-probability (nats) of it.
 
-    alike  for a looked-up fill of that length: how similar its surroundings are, 0 to 1
+    odds   for a looked-up fill of that length: log-odds that it is right, by its surroundings
     """
 
     tokens: int
     nats: float
-    alike: float | None = None
+    odds: float | None = None
 
 
 def sureness(log_probs_PV: Tensor, chosen_P: Tensor, slots_P: Tensor, rule: Rule) -> Tensor:
@@ -193,8 +193,8 @@ def chance_nats(mean_nats: float, length: Length) -> float:
     """
     # the end counts as one token more, so an empty fill is no likelier than that it is empty
     whole_nats = mean_nats * length.tokens + length.nats
-    if length.alike is None:
+    if length.odds is None:
         odds = 0.57 * whole_nats + 1.17 * whole_nats / (length.tokens + 1)
     else:
-        odds = -5.5 + 6.0 * length.alike + 0.04 * whole_nats
+        odds = 1.37 + 0.64 * length.odds + 0.44 * whole_nats / (length.tokens + 1)
     return -math.log1p(math.exp(-odds))

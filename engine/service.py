@@ -4,6 +4,7 @@
     GET  /v1/info     the handshake, an EngineInfo
     POST /v1/infill   an InfillRequest; answers with server-sent events, see `engine.wire`
     POST /v1/survey   a SurveyRequest; answers with a Survey
+    POST /v1/workspace  a WorkspaceChange; answers with the number of files that are kept of it
 
 Who may ask: over a Unix socket, this user, by the folder's and the socket's permissions and, on
 Linux, by the credentials that the kernel gives for the other end; over loopback TCP, whoever knows
@@ -23,11 +24,12 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import uvicorn
 from filelock import Timeout
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import (
     JSONResponse,
@@ -43,9 +45,11 @@ from engine import wire
 from engine.errors import EngineError
 from engine.rendezvous import Rendezvous
 from engine.survey import survey
-from engine.types import Draft, EngineInfo, InfillRequest, Suggestion
+from engine.types import Draft, EngineInfo, InfillRequest, Suggestion, WorkspaceChange
 
 log = logging.getLogger(__name__)
+
+Word = TypeVar("Word")
 
 LOCK_PATIENCE_S = 2.0
 """A client that looks whether an engine is here holds the lock for an instant."""
@@ -58,6 +62,8 @@ class Infiller(Protocol):
     def info(self) -> EngineInfo: ...
 
     def infill(self, request: InfillRequest) -> Generator[Draft | Suggestion, None, None]: ...
+
+    def index(self, change: WorkspaceChange) -> int: ...
 
 
 @dataclass(slots=True)
@@ -181,6 +187,14 @@ class Desk:
         return await asyncio.get_running_loop().run_in_executor(self.worker, next, steps, None)
 
 
+async def _word(http_request: Request, read: Callable[[bytes], Word]) -> Word:
+    """What a request carries. Raises HTTPException with one sentence if it cannot be read."""
+    try:
+        return read(await http_request.body())
+    except ValueError as error:
+        raise HTTPException(400, str(error)) from error
+
+
 def own_routes(desk: Desk) -> list[Route]:
     """Our own protocol, see `engine.wire`."""
 
@@ -191,25 +205,24 @@ def own_routes(desk: Desk) -> list[Route]:
         return Response(wire.to_json(desk.engine.info), media_type="application/json")
 
     async def infill(http_request: Request) -> Response:
-        try:
-            request = wire.request_from_json(await http_request.body())
-        except ValueError as error:
-            return PlainTextResponse(str(error), 400)
+        request = await _word(http_request, wire.request_from_json)
         return EventStream(desk.events(request))
 
     async def look_through(http_request: Request) -> Response:
-        try:
-            request = wire.survey_request_from_json(await http_request.body())
-        except ValueError as error:
-            return PlainTextResponse(str(error), 400)
+        request = await _word(http_request, wire.survey_request_from_json)
         found = await asyncio.to_thread(survey, request)
         return Response(wire.to_json(found), media_type="application/json")
+
+    async def index(http_request: Request) -> Response:
+        change = await _word(http_request, wire.workspace_change_from_json)
+        return JSONResponse({"files": await asyncio.to_thread(desk.engine.index, change)})
 
     return [
         Route("/health", health),
         Route("/v1/info", info),
         Route("/v1/infill", infill, methods=["POST"]),
         Route("/v1/survey", look_through, methods=["POST"]),
+        Route("/v1/workspace", index, methods=["POST"]),
     ]
 
 

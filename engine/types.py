@@ -62,6 +62,8 @@ class InfillRequest:
     constraint     what the fill must be like besides sound; a fill that is not is never offered
     max_tokens     tokens the fill may have at most; None for the engine's own limit
     temperature    0 takes the likeliest tokens, above it they are drawn; None for the engine's own
+    workspace      what the text is part of, as a WorkspaceChange calls it; "" for nothing
+    file           the name of the text's file there: what is kept of it is not looked at
     """
 
     text: bytes
@@ -77,6 +79,8 @@ class InfillRequest:
     constraint: Constraint | None = None
     max_tokens: int | None = None
     temperature: float | None = None
+    workspace: str = ""
+    file: str = ""
 
     def __post_init__(self) -> None:
         if self.hole.end > len(self.text):
@@ -166,6 +170,27 @@ class Suggestion:
     verdict: Verdict
     timings: Timings
     others: tuple[Alternative, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceFile:
+    """A file of a workspace: a name that tells it from others, LSP language, valid UTF-8."""
+
+    name: str
+    language: str
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceChange:
+    """What is new in a workspace, and the names of the files that are gone.
+
+    workspace  what requests call it; one that is not known yet is made
+    """
+
+    workspace: str
+    files: tuple[WorkspaceFile, ...] = ()
+    gone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

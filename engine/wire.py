@@ -29,6 +29,7 @@ from engine.types import (
     Suggestion,
     Survey,
     SurveyRequest,
+    WorkspaceChange,
 )
 
 Word = TypeVar("Word")
@@ -66,7 +67,9 @@ _converter.register_unstructure_hook(bytes, _bytes_to_json)
 
 
 def to_json(
-    word: InfillRequest | EngineInfo | Draft | Suggestion | SurveyRequest | Survey,
+    word: (
+        InfillRequest | EngineInfo | Draft | Suggestion | SurveyRequest | Survey | WorkspaceChange
+    ),
 ) -> str:
     """Write one word on a single line of ASCII.
 
@@ -89,6 +92,11 @@ def info_from_json(body: bytes) -> EngineInfo:
 def survey_request_from_json(body: bytes) -> SurveyRequest:
     """Read a request to look through a text. Raises ValueError as `request_from_json` does."""
     return _from_json(body, SurveyRequest)
+
+
+def workspace_change_from_json(body: bytes) -> WorkspaceChange:
+    """Read what is new in a workspace. Raises ValueError as `request_from_json` does."""
+    return _from_json(body, WorkspaceChange)
 
 
 def survey_from_json(body: bytes) -> Survey:

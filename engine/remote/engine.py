@@ -18,7 +18,16 @@ from engine.remote.keys import find_key
 from engine.remote.line import Line, Reply
 from engine.remote.settle import Judge, without_fence
 from engine.remote.trouble import Patience, Trouble
-from engine.types import MASK_GLYPH, Draft, EngineInfo, InfillRequest, Span, Suggestion, Timings
+from engine.types import (
+    MASK_GLYPH,
+    Draft,
+    EngineInfo,
+    InfillRequest,
+    Span,
+    Suggestion,
+    Timings,
+    WorkspaceChange,
+)
 
 UNRATED_NATS = math.log(0.5)
 """The chance that is taken for an answer's where its server says nothing of it: enough to be shown,
@@ -59,6 +68,10 @@ class RemoteEngine:
         endpoint = Endpoint.load(folder)
         checksum = sha256((folder / FILE).read_bytes()).hexdigest()
         return cls(endpoint, find_key(endpoint.key), checksum)
+
+    def index(self, _: WorkspaceChange) -> int:
+        """Keep nothing: a server is asked about one text at a time."""
+        return 0
 
     def infill(self, request: InfillRequest) -> Generator[Draft | Suggestion, None, None]:
         """Drafts as the answer grows, then exactly one Suggestion. To cancel, stop pulling.

@@ -94,6 +94,11 @@ def _add_eval(evaluation: argparse.ArgumentParser) -> None:
     evaluation.add_argument("--seed", type=int, default=0)
     evaluation.add_argument("--json", type=Path, metavar="FILE", help="also write the scores here")
     evaluation.add_argument(
+        "--workspace",
+        action="store_true",
+        help="look in each hole's project too: the folder right below SOURCE that it is in",
+    )
+    evaluation.add_argument(
         "--pace", type=Path, metavar="PNG", help="also measure the cost of fewer passes; draw it"
     )
 

@@ -20,8 +20,8 @@ from engine.train.cli_train import read_sources
 from engine.train.corpus import SourceFile
 from engine.train.curve import draw_pace
 from engine.train.data import BatchShape
-from engine.train.evaluate import PACES, Score, evaluate, paced
-from engine.train.items import KINDS, draw_items
+from engine.train.evaluate import PACES, Score, evaluate, paced, show_workspaces
+from engine.train.items import KINDS, draw_items, without_copies
 from engine.train.loop import validation_loss
 from engine.train.mix import MIX
 from engine.train.pack import pack_files
@@ -71,7 +71,10 @@ def _run_holes(options: argparse.Namespace) -> None:
     engine = Engine.load(options.model, options.device, SERVING_THREADS)
     tokenizer = Tokenizer.load(options.model / "tokenizer.json")
     files = read_sources(options.sources)
-    items = draw_items(files, options.items, options.seed)
+    if options.workspace:
+        show_workspaces(engine, files)
+    measured = without_copies(files) if options.workspace else files
+    items = draw_items(measured, options.items, options.seed)
     loss = _held_out_loss(options, files)
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("evaluating", total=3 * len(KINDS))

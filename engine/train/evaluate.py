@@ -8,13 +8,17 @@ from rapidfuzz.distance import Levenshtein
 
 from engine.infill import Engine
 from engine.tokenizer import Tokenizer
-from engine.train.items import KINDS, Item, Kind, repeat_similar_line
-from engine.types import InfillRequest, Suggestion
+from engine.train.corpus import SourceFile
+from engine.train.items import KINDS, Item, Kind, project_of, repeat_similar_line
+from engine.types import InfillRequest, Suggestion, WorkspaceChange, WorkspaceFile
+from engine.workspace import Workspaces
 
 PACES = (1, 2, 4, 8, 16, 1000)
 """Forward passes at most over one canvas; with the last, each pass fills one place of it."""
 _BUDGET_MS = 3_000.0
 """Quality is measured without hurry; latency is measured elsewhere."""
+_AMPLE_BYTES = 2**30
+"""Room for all the projects that are measured on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +40,26 @@ class Score:
     tokens_per_pass: float | None = None
 
 
+def show_workspaces(engine: Engine, files: list[SourceFile]) -> None:
+    """Let the engine look in each item's project: the first folder of its file's path.
+
+    An item's own file is never looked in, and copies of it should not be among the files
+    (`items.without_copies`).
+    """
+    engine.workspaces = Workspaces(_AMPLE_BYTES)
+    for project in sorted({project_of(file) for file in files}):
+        own = (file for file in files if project_of(file) == project)
+        kept = (WorkspaceFile(file.path, file.language, file.text.encode()) for file in own)
+        engine.index(WorkspaceChange(project, tuple(kept)))
+
+
 def evaluate(
     engine: Engine, tokenizer: Tokenizer, items: list[Item], progress: Callable[[], None]
 ) -> list[Score]:
     """Scores, per kind of hole, of the engine and of both rivals.
 
-    The engine is asked three times: with the length given (the oracle's), without it, and without
-    both it and the guesses looked up in the text: that is the model alone.
+    The engine is asked with the length given (the oracle's), without it, and without both it and
+    the guesses looked up: that is the model alone. With workspaces, it is asked without them too.
     """
     alone = replace(engine.rule, guesses=0)
     scores: list[Score] = []
@@ -54,6 +71,7 @@ def evaluate(
         progress()
         unknown = [_ask(engine, item, None) for item in own]
         progress()
+        secluded = _secluded(engine, own)
         usual, engine.rule = engine.rule, alone
         unaided = [_ask(engine, item, None) for item in own]
         engine.rule = usual
@@ -61,11 +79,22 @@ def evaluate(
         scores += [
             _engine_score(kind, "oracle length", own, oracle),
             _engine_score(kind, "unknown length", own, unknown),
+            *secluded,
             _engine_score(kind, "the same, no lookup", own, unaided),
             _score(kind, "repeat similar line", own, map(repeat_similar_line, own)),
             _score(kind, "empty", own, ("" for _ in own)),
         ]
     return scores
+
+
+def _secluded(engine: Engine, items: list[Item]) -> list[Score]:
+    """The engine's score without its workspaces; nothing if it has none."""
+    if engine.workspaces.is_empty:
+        return []
+    usual, engine.workspaces = engine.workspaces, Workspaces()
+    answers = [_ask(engine, item, None) for item in items]
+    engine.workspaces = usual
+    return [_engine_score(items[0].kind, "the same, no workspace", items, answers)]
 
 
 def as_used(engine: Engine, items: list[Item], progress: Callable[[], None]) -> list[Score]:
@@ -108,6 +137,8 @@ def _ask(engine: Engine, item: Item, length_tokens: int | None) -> Suggestion:
         max_lines=item.max_lines,
         length_tokens=length_tokens,
         budget_ms=_BUDGET_MS,
+        workspace=project_of(item.file),
+        file=item.file.path,
     )
     *_, last = engine.infill(request)
     assert isinstance(last, Suggestion)

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 from rapidfuzz import fuzz, process
 
 from engine.train.corpus import SourceFile
+from engine.train.corpus.duplicates import line_hashes
 from engine.types import Span
 
 Kind = Literal["rest-of-line", "whole-line", "multi-line", "random-span"]
@@ -14,6 +15,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _MULTI_LINES = (2, 3, 4)
 _SPAN_CHARACTERS = (4, 60)
+_COPIED = 0.5
+"""Share of a file's lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,26 @@ def draw_items(files: list[SourceFile], per_kind: int, seed: int) -> list[Item]:
         found = (_draw(file, kind, rng) for file in _rotated(files, rng))
         items += [item for item, _ in zip(filter(None, found), range(per_kind), strict=False)]
     return items
+
+
+def project_of(file: SourceFile) -> str:
+    """The first folder of a file's path: what it is a part of."""
+    return file.path.partition("/")[0]
+
+
+def without_copies(files: list[SourceFile]) -> list[SourceFile]:
+    """The files most of whose lines do not stand together in another file of the project too."""
+    lines = {file.path: set(line_hashes(file.text).tolist()) for file in files}
+    projects: dict[str, list[set[int]]] = {}
+    for file in files:
+        projects.setdefault(project_of(file), []).append(lines[file.path])
+
+    def is_copied(file: SourceFile) -> bool:
+        own = lines[file.path]
+        others = (other for other in projects[project_of(file)] if other is not own)
+        return any(len(own & other) >= _COPIED * len(own) for other in others)
+
+    return [file for file in files if not is_copied(file)]
 
 
 def _rotated(files: list[SourceFile], rng: random.Random) -> list[SourceFile]:

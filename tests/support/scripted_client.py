@@ -13,6 +13,7 @@ from engine import (
     Survey,
     SurveyRequest,
     Timings,
+    WorkspaceChange,
 )
 from engine.survey import survey
 
@@ -44,6 +45,8 @@ class ScriptedClient:
     asked     gets each request when it comes
     given     gets each word when it is given
     ended     gets True for each stream read to its Suggestion, False for one closed before
+    indexed   text of every file by workspace and name
+    changes   gets each change to a workspace
     leave     a permit for each step; `run_freely` gives all there are
     """
 
@@ -54,6 +57,8 @@ class ScriptedClient:
         self.ended: asyncio.Queue[bool] = asyncio.Queue()
         self.given: asyncio.Queue[Draft | Suggestion] = asyncio.Queue()
         self.leave = asyncio.Semaphore(0)
+        self.indexed: dict[str, dict[str, bytes]] = {}
+        self.changes: asyncio.Queue[WorkspaceChange] = asyncio.Queue()
         self.closed = False
         self._answer = answer
         self._free = False
@@ -80,6 +85,15 @@ class ScriptedClient:
 
     async def survey(self, request: SurveyRequest) -> Survey:
         return survey(request)
+
+    async def index(self, change: WorkspaceChange) -> int:
+        """Take files in as an engine does, and remember under which names."""
+        kept = self.indexed.setdefault(change.workspace, {})
+        for name in change.gone:
+            kept.pop(name, None)
+        kept |= {file.name: file.text for file in change.files}
+        self.changes.put_nowait(change)
+        return len(kept)
 
     async def close(self) -> None:
         self.closed = True

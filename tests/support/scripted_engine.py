@@ -22,6 +22,7 @@ from engine import (
     Suggestion,
     Timings,
     Verdict,
+    WorkspaceChange,
     __version__,
 )
 from engine.endpoints.options import add_options
@@ -86,6 +87,10 @@ class ScriptedEngine:
             yield Suggestion(answer, -0.5, self.script.verdict, timings)
         finally:
             self._note("closed")
+
+    def index(self, change: WorkspaceChange) -> int:
+        """Keep nothing, and say how many files there were."""
+        return len(change.files)
 
     def _wait_for_gate(self) -> None:
         if self.script.gate and not os.read(self._gate(), 1):

@@ -15,6 +15,7 @@ from engine import (
     RequestTooLong,
     Suggestion,
     Timings,
+    WorkspaceChange,
 )
 from engine.endpoints.access import Keys
 from engine.endpoints.guard import Limits
@@ -44,6 +45,9 @@ class Recorder:
         yield Draft(first, 2, 0)
         alternatives = tuple(Alternative(text, -2.0, "valid", 2) for text in others)
         yield Suggestion(first, -1.0, "valid", TIMINGS, alternatives)
+
+    def index(self, change: WorkspaceChange) -> int:
+        return len(change.files)
 
     @property
     def request(self) -> InfillRequest:

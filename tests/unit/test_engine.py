@@ -230,7 +230,7 @@ def test_a_fill_has_no_more_tokens_than_it_may(tokens: int) -> None:
 
 
 def test_a_request_that_draws_its_tokens_draws_others_with_another_seed() -> None:
-    drawn = replace(at(CODE + "x = $0\n"), temperature=2.0, length_tokens=8)
+    drawn = replace(at("x = $0\n"), temperature=2.0, length_tokens=8)
     found = {answer(RANDOM, replace(drawn, seed=seed))[0][-1].text for seed in range(5)}
     certain = {
         answer(WILD, replace(drawn, temperature=0.0, seed=seed))[0][-1].text for seed in range(3)

@@ -9,9 +9,10 @@ import pytest
 from engine.infill import Engine
 from engine.schedule import Rule
 from engine.train.corpus import SourceFile
-from engine.train.evaluate import PACES, Score, evaluate, paced
-from engine.train.items import KINDS, Item, Kind, draw_items, repeat_similar_line
-from engine.types import Draft, InfillRequest, Suggestion, Timings
+from engine.train.evaluate import PACES, Score, evaluate, paced, show_workspaces
+from engine.train.items import KINDS, Item, Kind, draw_items, repeat_similar_line, without_copies
+from engine.types import Draft, InfillRequest, Suggestion, Timings, WorkspaceChange
+from engine.workspace import Workspaces
 from tests.support.tiny_model import source_code, tiny_tokenizer
 
 FILES = [
@@ -26,7 +27,11 @@ class Scripted:
 
     def __init__(self, answer: Callable[[InfillRequest], str]) -> None:
         self.rule, self.answer = Rule(), answer
+        self.workspaces = Workspaces()
         self.asked: list[tuple[InfillRequest, Rule]] = []
+
+    def index(self, change: WorkspaceChange) -> int:
+        return self.workspaces.change(change)
 
     def infill(self, request: InfillRequest) -> Generator[Draft | Suggestion, None, None]:
         self.asked.append((request, self.rule))
@@ -126,6 +131,25 @@ def test_the_length_is_told_to_the_oracle_and_to_no_other() -> None:
     assert lengths[0] == count
     assert set(lengths[1:]) == {None}
     assert all(request.text == ITEMS[0].file.text.encode() for request, _ in engine.asked)
+
+
+def test_what_the_workspace_is_worth_is_told_apart() -> None:
+    engine = Scripted(truth)
+    usual = engine.rule
+    show_workspaces(cast("Engine", engine), FILES)
+    own = [one.way for one in scores(engine) if not is_rivals(one)]
+    assert own.count("the same, no workspace") == len(KINDS)
+    assert all(request.file.startswith(request.workspace) for request, _ in engine.asked)
+    assert engine.rule == usual
+    assert not engine.workspaces.is_empty
+
+
+def test_a_file_that_stands_in_the_project_twice_is_not_measured_on() -> None:
+    text = "".join(f"value_{n} = make_{n}()\n" for n in range(9))
+    own = SourceFile("a/x.py", "python", text)
+    near = SourceFile("a/y.py", "python", text.replace("make_3", "build"))
+    far = SourceFile("b/x.py", "python", text)
+    assert without_copies([own, near, far]) == [far]
 
 
 def test_the_engine_is_left_as_it_was() -> None:

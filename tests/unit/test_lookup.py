@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.lookup import Guess, look_up
+from engine.lookup import FILE_END, Guess, Page, look_up, outline
 from engine.types import Span
 
 
@@ -35,10 +35,43 @@ def test_the_place_most_alike_comes_first() -> None:
     assert "wash(green)" in fills
 
 
-def test_guesses_are_sorted_by_how_alike_they_are() -> None:
-    alike = [guess.alike for guess in guessed(BLOCKS.format(hole="$0"))]
-    assert alike == sorted(alike, reverse=True)
-    assert all(0 <= share <= 1 for share in alike)
+def test_the_likeliest_guess_comes_first() -> None:
+    odds = [guess.odds for guess in guessed(BLOCKS.format(hole="$0"))]
+    assert odds == sorted(odds, reverse=True)
+
+
+def test_a_longer_repeat_is_likelier() -> None:
+    text = "if not ready:\n    wait(1)\nif ready:\n    go(2)\nif not ready:\n    $0\n"
+    assert guessed(text)[0].fill == "wait(1)"
+
+
+def test_what_follows_the_hole_has_a_say() -> None:
+    text = "a()\nb()\nc()\na()\nx()\ny()\na()\n$0\n{below}()\n"
+    assert guessed(text.format(below="c"))[0].fill == "b()"
+    assert guessed(text.format(below="y"))[0].fill == "x()"
+
+
+def test_the_middle_of_a_line_is_looked_up_wherever_it_stands() -> None:
+    text = "first = compute(seed, 42)\nsecond = 1 + compute($0\n"
+    assert guessed(text)[0].fill == "seed, 42)"
+
+
+def test_indentation_does_not_matter() -> None:
+    text = "if a:\n    step(1)\n    step(2)\n\nwhile b:\n        step(1)\n        $0\n"
+    assert guessed(text)[0].fill == "step(2)"
+
+
+def test_other_texts_are_looked_in() -> None:
+    text = b"import os\nroot = os."
+    shelf = Page(outline(b"import os\n\nroot = os.path.dirname(here)\n"))
+    found = look_up(text, Span(len(text), len(text)), 3, [shelf])
+    assert found[0].fill == "path.dirname(here)"
+    assert found[0].fill not in [guess.fill for guess in look_up(text, Span(21, 21), 3)]
+
+
+def test_nothing_is_found_across_the_end_of_a_text() -> None:
+    shelf = Page(b"\n".join((b"one()", FILE_END, b"two()")))
+    assert look_up(b"one()\n", Span(6, 6), 3, [shelf]) == []
 
 
 def test_what_is_typed_has_to_agree() -> None:

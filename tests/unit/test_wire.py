@@ -16,6 +16,8 @@ from engine import (
     Span,
     Suggestion,
     Timings,
+    WorkspaceChange,
+    WorkspaceFile,
     wire,
 )
 
@@ -53,6 +55,12 @@ def requests(draw: st.DrawFn) -> InfillRequest:
 @given(requests())
 def test_a_request_arrives_as_it_was_sent(request: InfillRequest) -> None:
     assert wire.request_from_json(wire.to_json(request).encode()) == request
+
+
+def test_what_is_new_in_a_workspace_arrives_as_it_was_sent() -> None:
+    file = WorkspaceFile("a/b.py", "python", "caf\u00e9 = 1\u2028\n".encode())
+    change = WorkspaceChange("project", (file,), ("gone.py",))
+    assert wire.workspace_change_from_json(wire.to_json(change).encode()) == change
 
 
 def test_a_handshake_arrives_as_it_was_sent() -> None:
