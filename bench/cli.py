@@ -48,7 +48,7 @@ def _measure(model: Path, rounds: int) -> Report:
     placement, found = place("cpu", SERVING_THREADS), load(model)
     denoiser = found.model.to(placement.device, placement.dtype)
     size = sum(weight.numel() * weight.element_size() for weight in denoiser.parameters())
-    machine = measure_machine(placement.device, placement.dtype, size)
+    machine = measure_machine(placement, size)
     return Report(
         info=Engine(Sfumato(found, placement)).info,
         machine=machine,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-_SIDE = 1024
+from engine.device import Placement, matmul_flops
+
 _TRIES = 20
 
 
@@ -17,7 +18,7 @@ class Machine:
 
     read_gb_s      reading a buffer as large as the weights, which a cache may hold
     stream_gb_s    reading a buffer that no cache holds
-    gemm_gflop_s   the product of two square matrices of side 1,024
+    gemm_gflop_s   the product of two large square matrices
     """
 
     read_gb_s: float
@@ -33,15 +34,15 @@ class Machine:
 
 
 @torch.inference_mode()
-def measure_machine(device: torch.device, dtype: torch.dtype, weight_bytes: int) -> Machine:
+def measure_machine(placement: Placement, weight_bytes: int) -> Machine:
     """The best of several tries each: a floor is what is possible."""
-    square = torch.randn(_SIDE, _SIDE, device=device).to(dtype)
+    device = placement.device
     weights = torch.ones(weight_bytes // 4, device=device)
     memory = torch.ones(2**26, device=device)
     return Machine(
         read_gb_s=4e-6 * weights.numel() / _least_ms(weights.sum, device),
         stream_gb_s=4e-6 * memory.numel() / _least_ms(memory.sum, device),
-        gemm_gflop_s=2e-6 * _SIDE**3 / _least_ms(lambda: square @ square, device),
+        gemm_gflop_s=matmul_flops(placement) / 1e9,
     )
 
 

@@ -1,5 +1,6 @@
 """What the machine offers, and the settings that suit it."""
 
+import time
 from dataclasses import dataclass
 
 import torch
@@ -39,6 +40,20 @@ def place(name: str = "auto", threads: int | None = None) -> Placement:
     count = threads or usable_cores()
     torch.set_num_threads(count)
     return Placement(device, torch.bfloat16 if _native_bfloat16() else torch.float32, count)
+
+
+@torch.inference_mode()
+def matmul_flops(placement: Placement, tries: int = 20) -> float:
+    """FLOP/s of the product of two large square matrices, the best of so many tries."""
+    side = 1024 if placement.device.type == "cpu" else 8192
+    square = torch.randn(side, side, device=placement.device).to(placement.dtype)
+    least_s = float("inf")
+    for _ in range(tries):
+        began = time.perf_counter()
+        product = square @ square
+        product[0, 0].item()  # waits for an accelerator
+        least_s = min(least_s, time.perf_counter() - began)
+    return 2 * side**3 / least_s
 
 
 def _native_bfloat16() -> bool:

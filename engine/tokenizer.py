@@ -33,6 +33,7 @@ LANGUAGES = (
 )
 """Languages with a tag of their own: the first token of every context segment."""
 
+FIRST_TAG = 3
 SPECIALS = ("<mask>", "<eom>", "<file>", *(f"<{language}>" for language in LANGUAGES))
 
 _PIECE = r"\r?\n[ \t]*| ?[\p{L}_]+|\p{N}| ?[^\s\p{L}\p{N}_]+|[ \t]+|\s"
@@ -135,7 +136,7 @@ class Tokenizer:
     def tag(self, language: str) -> int:
         """The special that opens a segment in this LSP language; "other" for one we do not know."""
         name = _ALIASES.get(language, language)
-        return 3 + (LANGUAGES.index(name) if name in LANGUAGES else 0)
+        return FIRST_TAG + (LANGUAGES.index(name) if name in LANGUAGES else 0)
 
     def _encode_any(self, text: bytes) -> list[int]:
         ids: list[int] = []

@@ -15,7 +15,8 @@ from engine.tokenizer import Tokenizer
 from engine.train.corpus import SourceFile, source_files
 from engine.train.curve import draw_curve
 from engine.train.data import BatchShape
-from engine.train.loop import Report, Run, RunSettings
+from engine.train.loop import Run, RunSettings
+from engine.train.meter import Report
 from engine.train.mix import MIX, SAMPLE_SIZE, sample
 from engine.train.pack import pack, read_packed, refer
 from engine.train.team import Team, own_device, own_threads, team
@@ -123,6 +124,7 @@ def run_with_progress(run: Run) -> None:
         def show(row: Report) -> None:
             facts = (
                 f"loss {row.loss:.3f}  canvas {row.canvas:.3f}  {row.tokens_per_s:,.0f} tokens/s"
+                f"  {row.mfu:.0%} MFU"
                 f"  {max(0.0, minutes - row.minutes):.1f} min left"
             )
             progress.update(task, completed=row.progress, facts=facts)

@@ -10,6 +10,7 @@ would always add up to T, and a model sees how long its streams are. So the text
 stream is shifted against that of the prefix stream, by a random distance.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,11 +19,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from engine.errors import CorpusError
-from engine.tokenizer import EOM, LANGUAGES
+from engine.threads import usable_cores
+from engine.tokenizer import EOM, FIRST_TAG, LANGUAGES
 from engine.train.pack import TILE_BIT, TOKEN_BITS, Row
 
+_MOST_WORKERS = 8
+"""Processes that draw batches for an accelerator: some 3,000 chunks of 256 tokens a second each on
+one core of an AMD EPYC."""
 _EMPTY_HOLES = 0.06
 """Share of tile edges that also become an empty hole: often there is nothing to add."""
 _SHORT = 0.25
@@ -53,7 +59,7 @@ class Batch:
     used_BN: Tensor
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on a device; the copy does not block the host."""
+        """The same batch on a device; the copy of pinned tensors does not block the host."""
         return Batch(
             *(getattr(self, name).to(device, non_blocking=True) for name in self.__slots__)
         )
@@ -61,6 +67,10 @@ class Batch:
     def part(self, rows: slice) -> "Batch":
         """Some of its chunks."""
         return Batch(*(getattr(self, name)[rows] for name in self.__slots__))
+
+    def pin_memory(self) -> "Batch":
+        """The same batch in page-locked memory, as the loader of an accelerator asks for it."""
+        return Batch(*(getattr(self, name).pin_memory() for name in self.__slots__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +83,34 @@ class BatchShape:
     sizes: tuple[int, ...]
 
 
-def batches(
-    packed: Mapping[str, Row],
-    weights: dict[str, float],
-    shape: BatchShape,
-    rng: np.random.Generator,
-) -> Iterator[Batch]:
-    """Endless batches; each chunk's language is drawn by `weights`, its place at random."""
-    usable = {name: row for name, row in packed.items() if len(row) > shape.tokens}
-    if not usable:
-        raise CorpusError(f"no language has a chunk of {shape.tokens} tokens: give more code")
-    names = sorted(usable)
-    share = np.array([weights.get(name, 1.0) for name in names])
-    while True:
-        drawn: list[int] = rng.choice(len(names), shape.chunks, p=share / share.sum()).tolist()
-        picked = [names[i] for i in drawn]
+class Batches(Dataset[Batch]):
+    """The batches of a run, by step; what a step learns from is the same whenever it is drawn.
+
+    packed   rows of packed tokens by language
+    weights  by which a chunk's language is drawn; its place is uniform
+
+    Raises CorpusError where no language has text enough for a chunk.
+    """
+
+    def __init__(
+        self, packed: Mapping[str, Row], weights: dict[str, float], shape: BatchShape, seed: int
+    ) -> None:
+        self._rows = {name: row for name, row in packed.items() if len(row) > shape.tokens}
+        if not self._rows:
+            raise CorpusError(f"no language has a chunk of {shape.tokens} tokens: give more code")
+        self._names = sorted(self._rows)
+        shares = np.array([weights.get(name, 1.0) for name in self._names])
+        self._shares, self._shape, self._seed = shares / shares.sum(), shape, seed
+
+    def __getitem__(self, step: int) -> Batch:
+        shape, rng = self._shape, np.random.default_rng((self._seed, step))
+        drawn: list[int] = rng.choice(len(self._names), shape.chunks, p=self._shares).tolist()
+        picked = [self._names[i] for i in drawn]
         size = int(rng.choice(shape.sizes))
-        chunks = [_draw_chunk(usable[name], shape.tokens, rng) for name in picked]
+        chunks = [_draw_chunk(self._rows[name], shape.tokens, rng) for name in picked]
         holes = [_holes(chunk, size, shape.slots // size, rng) for chunk in chunks]
-        yield Batch(
-            tags_B=torch.tensor([3 + LANGUAGES.index(name) for name in picked]),
+        return Batch(
+            tags_B=torch.tensor([FIRST_TAG + LANGUAGES.index(name) for name in picked]),
             tokens_BT=_stacked([chunk.text for chunk in chunks]),
             behind_BT=_stacked([chunk.behind for chunk in chunks]),
             shift_B=torch.tensor([chunk.shift for chunk in chunks]),
@@ -101,6 +119,19 @@ def batches(
             content_BNC=torch.from_numpy(np.stack([hole[2] for hole in holes])),
             used_BN=torch.from_numpy(np.stack([hole[3] for hole in holes])),
         )
+
+    def after(self, step: int, device: torch.device) -> Iterator[Batch]:
+        """Endlessly, from the one after `step`; for an accelerator, drawn ahead in processes."""
+        if device.type == "cpu":
+            return map(self.__getitem__, itertools.count(step + 1))
+        loader = DataLoader(
+            self,
+            batch_size=None,
+            sampler=itertools.count(step + 1),
+            num_workers=min(_MOST_WORKERS, usable_cores()),
+            pin_memory=True,
+        )
+        return iter(loader)
 
 
 def _stacked(rows: list[NDArray[np.uint16]]) -> Tensor:

@@ -13,19 +13,19 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from io import BytesIO
-from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from engine import checkpoint
-from engine.device import Placement
+from engine.device import Placement, matmul_flops
 from engine.errors import CheckpointError, EngineError
 from engine.model import Denoiser, DenoiserConfig
 from engine.tokenizer import Tokenizer
-from engine.train.data import Batch, BatchShape, batches
-from engine.train.loss import Losses, noised, task_losses, trunk
+from engine.train.data import Batch, Batches, BatchShape
+from engine.train.loss import Losses, Trunk, noised, task_losses, trunk
+from engine.train.meter import Meter, Report
 from engine.train.mix import MIX
 from engine.train.optim import Optimizers, rate
 from engine.train.pack import Row, load_packed
@@ -54,22 +54,6 @@ class RunSettings:
     title: str = "sfumato"
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """One row of curve.jsonl. Losses in nats per token, `minutes` spent in this run altogether."""
-
-    step: int
-    minutes: float
-    progress: float
-    tokens: int
-    tokens_per_s: float
-    loss: float
-    canvas: float
-    prefix: float
-    suffix: float
-    valid_canvas: float | None
-
-
 def validation_loss(
     model: Denoiser,
     packed: Mapping[str, Row],
@@ -82,11 +66,12 @@ def validation_loss(
     if not any(len(row) > shape.tokens for row in packed.values()):
         return None
     noise = torch.Generator(placement.device).manual_seed(1)
-    source = batches(packed, mix, shape, np.random.default_rng(1))
+    source = Batches(packed, mix, shape, seed=1)
     total = 0.0
     with torch.no_grad():
-        for batch in islice(source, count):
-            task = noised(batch.to(placement.device), noise, model.config.vocabulary)
+        for number in range(count):
+            batch = source[number].to(placement.device)
+            task = noised(batch, noise, model.config.vocabulary)
             total += task_losses(model, task, placement).canvas.item()
     return total / count
 
@@ -115,7 +100,6 @@ class Run:
         self.model = Denoiser(config).to(placement.device)
         self.optimizers = Optimizers(self.model, settings.muon_lr, settings.adam_lr)
         self.noise = torch.Generator(placement.device).manual_seed(settings.seed)
-        self.draw = np.random.default_rng(settings.seed)
         self.step, self.tokens, self.seconds = 0, 0, 0.0
         if (folder / "state.pt").exists():
             self._resume()
@@ -130,37 +114,39 @@ class Run:
     def train(self, report: Callable[[Report], None], report_seconds: float = 10.0) -> None:
         """Step until the budget is spent, then export. Reports come every `report_seconds`."""
         packed = load_packed(self.folder / "packed")
-        source = batches(packed["train"], self.settings.mix, self.settings.shape, self.draw)
-        self._warm_up(packed["train"])
-        last_save = last_report = time.monotonic()
-        tokens_then, recent, latest = self.tokens, list[Losses](), list[Losses]()
+        source = self._source(packed["train"], self.settings.shape)
+        self._compile(packed["train"])
+        meter = Meter(self._flops_per_token(source[0]), matmul_flops(self.placement))
+        batches = source.after(self.step, self.placement.device)
+        last_save = time.monotonic()
         while (progress := self._progress()) < 1:
-            began = time.monotonic()
-            latest = [self._step(next(source), progress)]
-            recent += latest
+            began, tokens = time.monotonic(), self.tokens
+            losses = self._step(next(batches), progress)
             now = time.monotonic()
             self.seconds = self.team.agree(self.seconds + now - began)
             if not self.team.leads:
                 continue
-            if now - last_report >= report_seconds and self._progress() < 1:
-                pace = (self.tokens - tokens_then) / (now - last_report)
-                self._report(recent, pace, progress, None, report)
-                last_report, tokens_then, recent = now, self.tokens, []
+            meter.add(losses, self.tokens - tokens, now - began)
+            if meter.seconds >= report_seconds and self._progress() < 1:
+                self._report(self._read(meter, progress), report)
             if now - last_save >= 60 * self.settings.save_minutes:
                 self.save()
                 last_save = time.monotonic()
         if self.team.leads:
-            self._finish(packed["valid"], latest, report)
+            self._finish(packed["valid"], meter, report)
         self.team.meet()
 
     def _finish(
-        self, held_out: Mapping[str, Row], latest: list[Losses], report: Callable[[Report], None]
+        self, held_out: Mapping[str, Row], meter: Meter, report: Callable[[Report], None]
     ) -> None:
         settings = self.settings
         valid = validation_loss(self.model, held_out, settings.mix, settings.shape, self.placement)
-        if latest:
-            self._report(latest, 0.0, 1.0, valid, report)
+        if meter.seconds:
+            self._report(replace(self._read(meter, 1.0), valid_canvas=valid), report)
         self.save()
+
+    def _source(self, packed: Mapping[str, Row], shape: BatchShape) -> Batches:
+        return Batches(packed, self.settings.mix, shape, self.settings.seed)
 
     def _progress(self) -> float:
         """Share of the budget that is spent."""
@@ -176,7 +162,6 @@ class Run:
             "model": self.model.state_dict(),
             "optimizers": self.optimizers.state_dict(),
             "noise": self.noise.get_state(),
-            "draw": json.dumps(self.draw.bit_generator.state),
             "progress": [self.step, self.tokens, self.seconds],
         }
         fresh = self.folder / "state.pt.new"
@@ -199,17 +184,27 @@ class Run:
         context = self.settings.shape.tokens
         checkpoint.save(folder, name, self.model, self.tokenizer, context)
 
-    def _warm_up(self, packed: Mapping[str, Row]) -> None:
+    def _compile(self, packed: Mapping[str, Row]) -> None:
         """Compile for every canvas size before the clock starts; changes no state of the run."""
-        noise = torch.Generator(self.placement.device).manual_seed(0)
         for size in sorted(set(self.settings.shape.sizes)) if self.settings.compiled else ():
             shape = replace(self.settings.shape, sizes=(size,))
-            batch = next(batches(packed, self.settings.mix, shape, np.random.default_rng(0)))
-            self._forward(batch, 0.0, noise).total.backward()
-            self.model.zero_grad(set_to_none=True)
+            self._rehearse(self._source(packed, shape)[0], self._trunk)
+
+    def _flops_per_token(self, batch: Batch) -> float:
+        """Of this process's matrix products of a step, both ways, per token of all its text."""
+        with FlopCounterMode(display=False) as counter:
+            self._rehearse(batch, trunk)
+        return counter.get_total_flops() / batch.tokens_BT.numel()
+
+    def _rehearse(self, batch: Batch, run_trunk: Trunk) -> None:
+        """A step that leaves no trace."""
+        noise = torch.Generator(self.placement.device).manual_seed(0)
+        self._forward(batch, 0.0, noise, run_trunk).total.backward()
+        self.model.zero_grad(set_to_none=True)
 
     def _step(self, batch: Batch, progress: float) -> Losses:
-        found = self._forward(batch, _EDIT_RATE if progress >= _LATE else 0.0, self.noise)
+        edit_rate = _EDIT_RATE if progress >= _LATE else 0.0
+        found = self._forward(batch, edit_rate, self.noise, self._trunk)
         found.total.backward()
         found = self.team.add_up(found, self.model.parameters())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -218,25 +213,19 @@ class Run:
         self.tokens += batch.tokens_BT.numel()
         return found
 
-    def _forward(self, batch: Batch, edit_rate: float, noise: torch.Generator) -> Losses:
+    def _forward(
+        self, batch: Batch, edit_rate: float, noise: torch.Generator, run_trunk: Trunk
+    ) -> Losses:
         whole = noised(
             batch.to(self.placement.device), noise, self.model.config.vocabulary, edit_rate
         )
         mine = self.team.share(whole)
-        return task_losses(self.model, mine, self.placement, self.step, self._trunk)
+        return task_losses(self.model, mine, self.placement, self.step, run_trunk)
 
-    def _report(
-        self,
-        recent: list[Losses],
-        pace: float,
-        progress: float,
-        valid: float | None,
-        report: Callable[[Report], None],
-    ) -> None:
-        means = [torch.stack(part).mean().item() for part in zip(*recent, strict=True)]
-        row = Report(
-            self.step, self.seconds / 60, progress, self.tokens, pace, *means, valid_canvas=valid
-        )
+    def _read(self, meter: Meter, progress: float) -> Report:
+        return meter.read(self.step, self.seconds / 60, progress, self.tokens)
+
+    def _report(self, row: Report, report: Callable[[Report], None]) -> None:
         with (self.folder / "curve.jsonl").open("a") as curve:
             curve.write(json.dumps(asdict(row)) + "\n")
         report(row)
@@ -282,7 +271,6 @@ class Run:
             self.model.load_state_dict(state["model"])
             self.optimizers.load_state_dict(state["optimizers"])
             self.noise.set_state(state["noise"].cpu())
-            self.draw.bit_generator.state = json.loads(state["draw"])
             self.step, self.tokens, self.seconds = state["progress"]
         except EngineError:
             raise

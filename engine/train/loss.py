@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from engine.device import Placement
 from engine.model import Context, Denoiser, KeysValues, Sight
 from engine.pointer import copied_nats, mixed_nats
+from engine.tokenizer import FIRST_TAG, LANGUAGES
 from engine.train.corrupt import Noised, corrupt
 from engine.train.data import Batch
 
@@ -63,12 +64,18 @@ class Task(NamedTuple):
 
 
 class Losses(NamedTuple):
-    """Nats per token: what is minimised, and its parts."""
+    """Nats per token: what is minimised, and its parts.
+
+    language_nats_L    the canvases' nats by language, in the order of LANGUAGES, weighted
+    language_weight_L  and the weights, to divide by
+    """
 
     total: Tensor
     canvas: Tensor
     prefix: Tensor
     suffix: Tensor
+    language_nats_L: Tensor
+    language_weight_L: Tensor
 
 
 def trunk(model: Denoiser, batch: Batch, canvas_BNC: Tensor) -> Seen:
@@ -137,9 +144,14 @@ def _losses(model: Denoiser, task: Task, seen: Seen, step: int) -> Losses:
         nats = mixed_nats(nats, copies.canvas_BNC[chosen_BNC], copies.canvas_odds_BNC[chosen_BNC])
         copied, odds = copies.streams_BT[:, places], copies.stream_odds_BT[:, places]
         stream_nats = mixed_nats(stream_nats, copied.flatten(), odds.flatten())
-    canvas = -(nats * weights).sum() / task.weight
+    languages = (batch.tags_B - FIRST_TAG)[:, None, None].expand_as(chosen_BNC)[chosen_BNC]
+    blank_L = weights.new_zeros(len(LANGUAGES))
+    language_nats_L = blank_L.index_add(0, languages, -nats * weights)
+    language_weight_L = blank_L.index_add(0, languages, weights)
+    canvas = language_nats_L.sum() / task.weight
     prefix, suffix = (part.mean() * task.share for part in (-stream_nats).chunk(2))
-    return Losses(canvas + _STREAM_WEIGHT * (prefix + suffix), canvas, prefix, suffix)
+    total = canvas + _STREAM_WEIGHT * (prefix + suffix)
+    return Losses(total, canvas, prefix, suffix, language_nats_L, language_weight_L)
 
 
 def _token_nats(model: Denoiser, hidden_XD: Tensor, targets_X: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ from pathlib import Path
 from engine.model import DenoiserConfig
 from engine.train.corpus import SourceFile
 from engine.train.data import BatchShape
-from engine.train.loop import Report, Run, RunSettings
+from engine.train.loop import Run, RunSettings
+from engine.train.meter import Report
 from engine.train.pack import pack
 from engine.train.team import ALONE, Team
 from tests.support.tiny_model import CPU, source_code, tiny_tokenizer

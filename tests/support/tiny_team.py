@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 from engine.errors import EngineError
 from engine.train import loop
-from engine.train.loop import Report
+from engine.train.meter import Report
 from engine.train.team import Team, team
 from tests.support.tiny_run import tiny_run
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engine.errors import CorpusError
 from engine.tokenizer import EOM, FILE, LANGUAGES, Tokenizer
 from engine.train.corpus import SourceFile
-from engine.train.data import Batch, BatchShape, batches
+from engine.train.data import Batch, Batches, BatchShape
 from engine.train.pack import (
     TILE_BIT,
     TOKEN_BITS,
@@ -39,8 +39,8 @@ def packed_tokens(files: list[SourceFile]) -> NDArray[np.uint16]:
 
 def some_batches(count: int, shape: BatchShape = SHAPE, seed: int = 0) -> list[Batch]:
     packed = {"python": packed_tokens(FILES[::2]), "go": packed_tokens(FILES[1::2])}
-    source = batches(packed, {"python": 0.5, "go": 0.5}, shape, np.random.default_rng(seed))
-    return [next(source) for _ in range(count)]
+    source = Batches(packed, {"python": 0.5, "go": 0.5}, shape, seed)
+    return [source[step] for step in range(count)]
 
 
 def test_packed_files_say_what_the_files_say() -> None:
@@ -215,6 +215,14 @@ def test_the_tag_is_that_of_the_chunks_language() -> None:
     assert tags == {3 + LANGUAGES.index("python"), 3 + LANGUAGES.index("go")}
 
 
+def test_what_a_step_learns_from_does_not_depend_on_where_the_run_began() -> None:
+    packed = {"python": packed_tokens(FILES)}
+    source = Batches(packed, {}, SHAPE, seed=0)
+    late = next(source.after(6, torch.device("cpu")))
+    assert late.content_BNC.equal(source[7].content_BNC)
+    assert not late.content_BNC.equal(source[6].content_BNC)
+
+
 def test_the_same_seed_draws_the_same_batches() -> None:
     one, two, other = some_batches(3, seed=4), some_batches(3, seed=4), some_batches(3, seed=5)
     assert all(a.content_BNC.equal(b.content_BNC) for a, b in zip(one, two, strict=True))
@@ -224,7 +232,7 @@ def test_the_same_seed_draws_the_same_batches() -> None:
 def test_a_chunk_that_is_one_tile_is_one_hole() -> None:
     row = np.arange(100, 200, dtype=np.uint16)
     shape = BatchShape(chunks=1, tokens=12, slots=64, sizes=(16,))
-    batch = next(batches({"c": row}, {}, shape, np.random.default_rng(0)))
+    batch = Batches({"c": row}, {}, shape, 0)[0]
     shift = int(batch.shift_B[0])
     first, last = max(0, shift), min(12, 12 + shift)
     holes = torch.stack([batch.start_BN[0], batch.end_BN[0]], 1).tolist()
@@ -236,8 +244,8 @@ def test_the_suffix_goes_on_where_the_hole_ends() -> None:
     row = np.arange(100, 9100, dtype=np.uint16)
     row[::5] |= TILE_BIT
     shape = BatchShape(chunks=2, tokens=48, slots=64, sizes=(8,))
-    source = batches({"c": row}, {}, shape, np.random.default_rng(0))
-    for batch in (next(source) for _ in range(20)):
+    source = Batches({"c": row}, {}, shape, 0)
+    for batch in (source[step] for step in range(20)):
         for chunk, shift in enumerate(batch.shift_B.tolist()):
             text, behind = batch.tokens_BT[chunk].tolist(), batch.behind_BT[chunk].tolist()
             assert behind[0] - text[0] == shift
@@ -251,9 +259,9 @@ def test_the_amount_of_context_does_not_tell_the_length_of_the_hole() -> None:
     row = np.arange(100, 30100, dtype=np.uint16)
     row[np.random.default_rng(1).random(len(row)) < 0.1] |= TILE_BIT
     shape = BatchShape(chunks=4, tokens=64, slots=128, sizes=(8,))
-    source = batches({"c": row}, {}, shape, np.random.default_rng(0))
+    source = Batches({"c": row}, {}, shape, 0)
     seen, lengths = list[int](), list[int]()
-    for batch in (next(source) for _ in range(60)):
+    for batch in (source[step] for step in range(60)):
         used = batch.used_BN
         suffix_BN = batch.shift_B[:, None] + 64 - batch.end_BN
         seen += (batch.start_BN + suffix_BN)[used].tolist()
@@ -267,7 +275,7 @@ def test_text_shorter_than_a_chunk_is_refused() -> None:
     row = packed_tokens(FILES[:1])
     shape = BatchShape(chunks=1, tokens=len(row) + 1, slots=64, sizes=(8,))
     with pytest.raises(CorpusError):
-        next(batches({"python": row}, {}, shape, np.random.default_rng(0)))
+        Batches({"python": row}, {}, shape, 0)
 
 
 def test_tiles_are_packed_whole_whatever_bytes_their_characters_have() -> None:

@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from threading import Timer
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,8 @@ from engine import checkpoint
 from engine.errors import CheckpointError, EngineError
 from engine.model import Denoiser
 from engine.train.curve import draw_curve
-from engine.train.loop import Report, Run, RunSettings, validation_loss
+from engine.train.loop import Run, RunSettings, validation_loss
+from engine.train.meter import Report
 from engine.train.optim import rate
 from engine.train.pack import load_packed
 from tests.support.processes import LIMIT_S
@@ -66,7 +68,7 @@ def weights(model: Denoiser) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
-def curve(folder: Path) -> list[dict[str, float]]:
+def curve(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
 
 
@@ -91,6 +93,15 @@ def test_the_curve_has_a_row_for_every_report_up_to_the_end(finished: Path) -> N
     assert rows[-1]["step"] >= STEPS - 1
     assert [row["tokens"] for row in rows] == [row["step"] * 4 * 64 for row in rows]
     assert all(0 <= row["progress"] <= 1 for row in rows)
+
+
+def test_the_curve_says_how_well_the_machine_is_used_and_how_each_language_goes(
+    finished: Path,
+) -> None:
+    for row in curve(finished):
+        assert 0 < row["mfu"] < 1
+        assert row["languages"].keys() == {"python"}
+        assert row["languages"]["python"] == pytest.approx(row["canvas"], rel=1e-5)
 
 
 def test_a_finished_run_leaves_its_weights_as_a_checkpoint(finished: Path) -> None:
