@@ -11,7 +11,7 @@ from engine.canvas import Canvas
 from engine.device import Placement
 from engine.inference import Inference
 from engine.kv_cache import PREFIX, SUFFIX, ContextCache
-from engine.look import bound
+from engine.look import BoundLook
 from engine.model import Denoiser
 from engine.sampler import Limits, denoise
 from engine.schedule import Rule
@@ -47,9 +47,8 @@ def measure_passes(
     """Every bucket of slots and rows, in turn."""
     cache = ContextCache(model, _CAPACITY)
     prefix, suffix = _tokens(_PREFIX_TOKENS), _tokens(_SUFFIX_TOKENS)
-    look = bound(
-        Inference(model), cache.read(prefix, PREFIX), cache.read(suffix, SUFFIX), prefix[-1]
-    )
+    streams, inference = (cache.read(prefix, PREFIX), cache.read(suffix, SUFFIX)), Inference(model)
+    look = BoundLook(inference, inference.bind(*streams, before=prefix[-1]))
     forbidden_V = torch.arange(model.config.vocabulary, device=placement.device) < _FIRST_TOKEN
     rule = Rule(confident=1.1)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 import threading
 from collections.abc import AsyncGenerator, Generator, Sequence
@@ -37,6 +38,9 @@ START_LIMIT_S = 120.0
 HANDSHAKE_LIMIT_S = 5.0
 POLL_S = 0.05
 
+_NAME = str(os.getpid())
+"""By which the engine knows whose request it is."""
+
 OVERDUE_S = 30.0
 """How far beyond its budget an answer may be before the engine counts as hung."""
 
@@ -51,8 +55,8 @@ class Line(NamedTuple):
 class EngineClient:
     """The engine of this user, version and checkpoint, shared with every other client.
 
-    Several requests may be in flight; the engine takes one after the other. An engine that ended
-    itself while idle is started again by the next `infill`.
+    Several requests may be in flight. An engine that ended itself while idle is started again by
+    the next `infill`.
     """
 
     def __init__(self, model: Path, program: Sequence[str], line: Line) -> None:
@@ -227,10 +231,12 @@ def _http(meeting: Rendezvous) -> httpx.AsyncClient:
         transport = httpx.AsyncHTTPTransport(
             uds=str(meeting.socket_path), limits=single, verify=False
         )
-        return httpx.AsyncClient(transport=transport, base_url="http://engine")
+        return httpx.AsyncClient(
+            transport=transport, base_url="http://engine", headers={wire.CLIENT_HEADER: _NAME}
+        )
     port, token = meeting.tcp_address()
     return httpx.AsyncClient(
         transport=httpx.AsyncHTTPTransport(limits=single, verify=False),
         base_url=f"http://127.0.0.1:{port}",
-        headers={"Authorization": f"Bearer {token}"},
+        headers={"Authorization": f"Bearer {token}", wire.CLIENT_HEADER: _NAME},
     )

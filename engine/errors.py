@@ -8,6 +8,7 @@
     ├── DeviceError          out of memory, no such device
     ├── EndpointError        somebody else's server refuses or fails
     ├── RequestTooLong       the hole or the text is larger than the engine accepts
+    ├── EngineBusy           so many requests wait already that another would wait in vain
     └── EngineUnreachable    no engine process answers and none could be started
 
 Each message is one sentence: what was found, what was expected, what to do next. Broken user code
@@ -45,6 +46,10 @@ class EndpointError(EngineError):
 
 class RequestTooLong(EngineError):
     """A request beyond the engine's limits."""
+
+
+class EngineBusy(EngineError):
+    """An engine that is asked more than it can answer in time."""
 
 
 class EngineUnreachable(EngineError):

@@ -8,12 +8,14 @@ from collections import defaultdict
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 
 from engine import __version__, families
+from engine.batch import Batch
 from engine.canvas import Canvas
 from engine.constraints import ConstrainedGate, check
 from engine.device import place
@@ -43,6 +45,8 @@ Outcome = TypeVar("Outcome")
 
 MAX_TEXT_BYTES = 16 * 2**20
 
+_AT_ONCE = 8
+"""Requests that are taken together."""
 _ROOM = 4
 """Slots left open on a side of a text that must appear."""
 _SYNTAX_PART = 0.15
@@ -71,7 +75,7 @@ class _Clock:
 class Engine:
     """One checkpoint on one device.
 
-    NOTE: not thread-safe, and one request at a time: the cache's views belong to the latest one.
+    NOTE: threads that run a request each have to be members of its batch.
     """
 
     def __init__(self, model: Model, rule: Rule | None = None) -> None:
@@ -82,6 +86,7 @@ class Engine:
         self._tokenizer = traits.tokenizer
         self._vocabulary = traits.vocabulary
         self.workspaces = Workspaces()
+        self.batch = Batch(_AT_ONCE if traits.together else 1, traits.together)
         self.info = EngineInfo(
             version=__version__,
             model=traits.name,
@@ -193,7 +198,7 @@ class Engine:
             reading = self._model.read(prefix, suffix, done)
         clock.prefill_tokens += reading.encoded
         clock.context_tokens = reading.context
-        return reading
+        return reading._replace(look=partial(self.batch.look, reading.look))
 
     def _guesses(self, request: InfillRequest) -> list[tuple[list[int], float | None]]:
         """Fills looked up in text and workspace, as tokens, and the log-odds of their places.

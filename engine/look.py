@@ -1,22 +1,35 @@
 """One look at canvases: the denoiser bound to the context that it looks in."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
 from torch import Tensor
 
-from engine.inference import Glance, Inference
-from engine.kv_cache import Read
-from engine.sampler import Look
+from engine.batch import Asked
+from engine.inference import Bound, Glance, Inference
 
 
-def bound(inference: Inference, prefix: Read, suffix: Read, before: int) -> Look:
-    """The denoiser between a prefix, whose last token is `before`, and a suffix.
+@dataclass(frozen=True, slots=True)
+class BoundLook:
+    """A denoiser between a prefix and a suffix. A `Look`."""
+
+    inference: Inference
+    context: Bound
+
+    def __call__(self, tokens_NC: Tensor, wanted_NC: Tensor) -> Tensor:
+        """As a `Look` has to."""
+        (log_probs_PV,) = look_together([Asked(self, tokens_NC, wanted_NC)])
+        return log_probs_PV
+
+
+def look_together(asked: Sequence[Asked]) -> list[Tensor]:
+    """What several bound looks of one denoiser give, in one pass.
 
     Rows in which nothing is wanted are not computed: rows do not see each other.
     """
-    context = inference.bind(prefix, suffix, before)
-
-    def look(tokens_NC: Tensor, wanted_NC: Tensor) -> Tensor:
-        rows_N = wanted_NC.any(1)
-        (log_probs_PV,) = inference.look([Glance(context, tokens_NC[rows_N], wanted_NC[rows_N])])
-        return log_probs_PV
-
-    return look
+    glances: list[Glance] = []
+    for look, tokens_NC, wanted_NC in asked:
+        context, rows_N = cast("BoundLook", look).context, wanted_NC.any(1)
+        glances.append(Glance(context, tokens_NC[rows_N], wanted_NC[rows_N]))
+    return cast("BoundLook", asked[0].look).inference.look(glances)

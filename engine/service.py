@@ -20,11 +20,10 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import uvicorn
 from filelock import Timeout
@@ -42,10 +41,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from engine import wire
+from engine.desk import Desk, Infiller
 from engine.errors import EngineError
 from engine.rendezvous import Rendezvous
 from engine.survey import survey
-from engine.types import Draft, EngineInfo, InfillRequest, Suggestion, WorkspaceChange
+from engine.types import InfillRequest
 
 log = logging.getLogger(__name__)
 
@@ -53,17 +53,6 @@ Word = TypeVar("Word")
 
 LOCK_PATIENCE_S = 2.0
 """A client that looks whether an engine is here holds the lock for an instant."""
-
-
-class Infiller(Protocol):
-    """What is served: `engine.infill.Engine`, or a script that stands in for it."""
-
-    @property
-    def info(self) -> EngineInfo: ...
-
-    def infill(self, request: InfillRequest) -> Generator[Draft | Suggestion, None, None]: ...
-
-    def index(self, change: WorkspaceChange) -> int: ...
 
 
 @dataclass(slots=True)
@@ -141,50 +130,14 @@ class EventStream(StreamingResponse):
             await super().stream_response(send)
 
 
-class Desk:
-    """One engine, one request at a time, in the order they came.
-
-    The engine is not thread-safe, and a step must not block the event loop: one worker thread
-    takes every step of every request. Closing is one more task of that thread, so a request whose
-    client vanished ends when its current step does, before the next request begins.
-    """
-
-    def __init__(self, engine: Infiller) -> None:
-        self.engine = engine
-        self.worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="denoise")
-        self.turn = asyncio.Lock()
-
-    async def events(self, request: InfillRequest) -> AsyncGenerator[str, None]:
-        """The answer in our own protocol, what went wrong included."""
-        try:
-            async with aclosing(self.words(request)) as words:
-                async for word in words:
-                    yield wire.to_event(word)
-        except EngineError as error:
-            yield wire.to_event(error)
-
-    async def words(self, request: InfillRequest) -> AsyncGenerator[Draft | Suggestion, None]:
-        """Drafts, then one Suggestion. To cancel, close the generator. Raises EngineError."""
-        arrived_s = time.monotonic()
-        async with self.turn:
-            waited_ms = (time.monotonic() - arrived_s) * 1000
-            request = replace(request, budget_ms=max(request.budget_ms - waited_ms, 0.0))
-            steps = self.engine.infill(request)
-            try:
-                while (word := await self.step(steps)) is not None:
-                    yield word
-            except EngineError:
-                raise
-            except Exception as error:
-                log.exception("a request failed")
-                raise EngineError(f"The engine failed: {type(error).__name__}: {error}.") from error
-            finally:
-                self.worker.submit(steps.close)
-
-    async def step(
-        self, steps: Generator[Draft | Suggestion, None, None]
-    ) -> Draft | Suggestion | None:
-        return await asyncio.get_running_loop().run_in_executor(self.worker, next, steps, None)
+async def events(desk: Desk, request: InfillRequest, client: str) -> AsyncGenerator[str, None]:
+    """The answer in our own protocol, what went wrong included."""
+    try:
+        async with aclosing(desk.words(request, client)) as words:
+            async for word in words:
+                yield wire.to_event(word)
+    except EngineError as error:
+        yield wire.to_event(error)
 
 
 async def _word(http_request: Request, read: Callable[[bytes], Word]) -> Word:
@@ -206,7 +159,8 @@ def own_routes(desk: Desk) -> list[Route]:
 
     async def infill(http_request: Request) -> Response:
         request = await _word(http_request, wire.request_from_json)
-        return EventStream(desk.events(request))
+        client = http_request.headers.get(wire.CLIENT_HEADER, "")
+        return EventStream(events(desk, request, client))
 
     async def look_through(http_request: Request) -> Response:
         request = await _word(http_request, wire.survey_request_from_json)

@@ -19,6 +19,7 @@ from engine.errors import (
     ConstraintError,
     DeviceError,
     EndpointError,
+    EngineBusy,
     EngineError,
     RequestTooLong,
 )
@@ -34,13 +35,23 @@ from engine.types import (
 
 Word = TypeVar("Word")
 
+CLIENT_HEADER = "x-sfumato-client"
+"""Names the client of a request; the engine is fair between clients."""
+
 _EVENTS: dict[str, type[Draft | Suggestion]] = {
     "draft": Draft,
     "suggestion": Suggestion,
 }
 _ERRORS: dict[str, type[EngineError]] = {
     error.__name__: error
-    for error in (CheckpointError, ConstraintError, DeviceError, EndpointError, RequestTooLong)
+    for error in (
+        CheckpointError,
+        ConstraintError,
+        DeviceError,
+        EndpointError,
+        EngineBusy,
+        RequestTooLong,
+    )
 }
 _MALFORMED = (
     AttributeError,

@@ -25,7 +25,7 @@ from engine.endpoints.metrics import Metrics
 from engine.endpoints.openapi import document
 from engine.endpoints.task import Outcome, Task, outcome
 from engine.endpoints.text import Completions, Fim
-from engine.errors import ConstraintError, EngineError, RequestTooLong
+from engine.errors import ConstraintError, EngineBusy, EngineError, RequestTooLong
 from engine.service import Desk, EventStream, own_routes
 from engine.types import Draft, EngineInfo, Suggestion, Timings
 
@@ -114,6 +114,9 @@ async def _words(
         raise ApiError(str(error), code="context_length_exceeded") from error
     except ConstraintError as error:
         raise ApiError(str(error)) from error
+    except EngineBusy as error:
+        code = "engine_overloaded"
+        raise ApiError(str(error), 503, "server_error", code=code, retry_after_s=1) from error
     except EngineError as error:
         raise ApiError(str(error), 500, "server_error", code="server_error") from error
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from engine.batch import Together
 from engine.device import Placement
 from engine.lengths import LengthControl
 from engine.sampler import Look
@@ -23,6 +24,8 @@ class Traits:
     parameters   number of weights
     slots        sizes of a canvas, smallest first
     fill_tokens  the longest fill
+    together     looks of several requests in one pass, if that is possible: it takes readings that
+                 hold while others are read
     """
 
     name: str
@@ -35,6 +38,7 @@ class Traits:
     rule: Rule
     slots: tuple[int, ...]
     fill_tokens: int
+    together: Together | None = None
 
 
 class Reading(NamedTuple):

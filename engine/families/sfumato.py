@@ -10,7 +10,7 @@ from engine.families.model import Reading, Traits
 from engine.inference import Inference
 from engine.kv_cache import PREFIX, SUFFIX, ContextCache
 from engine.lengths import EndOfMiddle
-from engine.look import bound
+from engine.look import BoundLook, look_together
 from engine.schedule import Rule
 from engine.segments import prefix_tokens, suffix_tokens
 from engine.vocabulary import Vocabulary
@@ -46,6 +46,7 @@ class Sfumato:
             rule=Rule(),
             slots=_SLOTS,
             fill_tokens=fill_tokens,
+            together=look_together,
         )
 
     def streams(self, language: str, head: bytes, tail: bytes) -> tuple[list[int], list[int]]:
@@ -58,7 +59,8 @@ class Sfumato:
     def read(self, prefix: Sequence[int], suffix: Sequence[int], done: Sequence[int]) -> Reading:
         left = self._cache.read([*prefix, *done], PREFIX)
         right = self._cache.read([*suffix], SUFFIX)
-        look = bound(self._inference, left, right, (*prefix, *done)[-1])
+        context = self._inference.bind(left, right, (*prefix, *done)[-1])
+        look = BoundLook(self._inference, context)
         return Reading(look, left.encoded + right.encoded, left.length + right.length)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from engine import __version__
+from engine.batch import Batch
 from engine.errors import EndpointError, EngineError
 from engine.remote import trouble
 from engine.remote.answer import Answer
@@ -52,6 +53,7 @@ class RemoteEngine:
         self._dialect = DIALECTS[endpoint.kind]
         self._line = Line(endpoint, key)
         self._patience = Patience()
+        self.batch = Batch()
         self.info = EngineInfo(
             version=__version__,
             model=endpoint.model or endpoint.kind,

@@ -18,6 +18,7 @@ import pytest
 from engine import (
     CheckpointError,
     Draft,
+    EngineBusy,
     EngineError,
     EngineUnreachable,
     InfillRequest,
@@ -27,6 +28,7 @@ from engine import (
 )
 from engine.client import EngineClient
 from engine.rendezvous import rendezvous
+from engine.turns import MOST_WAITING
 from tests.support.processes import LIMIT_S, Gated, corner
 from tests.support.scripted_engine import PROGRAM, Script, write_script
 
@@ -48,7 +50,7 @@ async def connect(folder: Path, script: Script | None = None) -> EngineClient:
 
 
 def hole(text: str = "x = \n") -> InfillRequest:
-    return InfillRequest(text.encode(), Span(4, 4), "python")
+    return InfillRequest(text.encode(), Span(4, 4), "python", budget_ms=LIMIT_S * 1000)
 
 
 async def answer(client: EngineClient, request: InfillRequest) -> list[Draft | Suggestion]:
@@ -145,6 +147,19 @@ async def test_a_request_waits_for_the_one_before_it_and_both_are_answered(folde
         assert first == second
         events = [await gated.next_event() for _ in range(7)]
         assert events == ["step 1", "step 2", "closed", "request", "step 1", "step 2", "closed"]
+
+
+@pytest.mark.asyncio
+async def test_one_more_than_may_wait_is_told_at_once_that_the_engine_is_busy(folder: Path) -> None:
+    async with Gated(folder, answer="a") as gated:
+        client = await connect(folder)
+        asked = [asyncio.create_task(answer(client, hole())) for _ in range(MOST_WAITING + 2)]
+        first, *_ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        with pytest.raises(EngineBusy, match=f"{MOST_WAITING} requests wait"):
+            first.pop().result()
+        gated.allow_steps(MOST_WAITING + 1)
+        answered = await asyncio.gather(*asked, return_exceptions=True)
+        assert sum(isinstance(one, EngineBusy) for one in answered) == 1
 
 
 @pytest.mark.asyncio

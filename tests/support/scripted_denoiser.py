@@ -4,7 +4,7 @@ The block of a long hole that it is asked for is the one that its prefix has com
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -46,6 +46,7 @@ class ScriptedDenoiser(Sfumato):
 
     def __init__(self, script: Script) -> None:
         super().__init__(tiny_checkpoint(tiny_denoiser()), CPU)
+        self.traits = replace(self.traits, together=None)
         self.script = script
         self.base: int | None = None
         self.looks: list[list[list[int]]] = []

@@ -25,6 +25,7 @@ from engine import (
     WorkspaceChange,
     __version__,
 )
+from engine.batch import Batch
 from engine.endpoints.options import add_options
 from engine.rendezvous import Transport, checkpoint_checksum, rendezvous
 from engine.service import serve
@@ -70,6 +71,7 @@ class ScriptedEngine:
 
     def __init__(self, script: Script, checksum: str = "") -> None:
         self.script = script
+        self.batch = Batch()
         self.info = EngineInfo(script.version, "scripted", checksum, 0, "cpu", "float32", 1)
 
     def infill(self, request: InfillRequest) -> Generator[Draft | Suggestion, None, None]:

@@ -17,6 +17,7 @@ from engine import (
     Timings,
     WorkspaceChange,
 )
+from engine.batch import Batch
 from engine.endpoints.access import Keys
 from engine.endpoints.guard import Limits
 from engine.endpoints.listen import guarded
@@ -32,6 +33,7 @@ class Recorder:
         self.texts = texts or ("sum(rows)",)
         self.tokens = tokens
         self.asked: list[InfillRequest] = []
+        self.batch = Batch()
         self.info = EngineInfo("0", "sfumato-test", "", 1, "cpu", "float32", 1)
 
     def infill(self, request: InfillRequest) -> Generator[Draft | Suggestion, None, None]:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from engine.inference import Inference
 from engine.kv_cache import PREFIX, SUFFIX, ContextCache
-from engine.look import bound
+from engine.look import BoundLook
 from tests.support.tiny_model import tiny_denoiser
 
 MODEL = tiny_denoiser()
@@ -20,9 +20,8 @@ TOKENS = list(range(20, 40))
 @settings(max_examples=25, deadline=None)
 @torch.inference_mode()
 def test_what_is_not_wanted_changes_nothing(wanted: list[bool], seed: int) -> None:
-    look = bound(
-        INFERENCE, CACHE.read(TOKENS, PREFIX), CACHE.read(TOKENS[::-2], SUFFIX), before=TOKENS[-1]
-    )
+    streams = CACHE.read(TOKENS, PREFIX), CACHE.read(TOKENS[::-2], SUFFIX)
+    look = BoundLook(INFERENCE, INFERENCE.bind(*streams, before=TOKENS[-1]))
     random = torch.Generator().manual_seed(seed)
     tokens_NC = torch.randint(12, 60, (ROWS, SLOTS), generator=random)
     wanted_NC = torch.tensor(wanted).view(ROWS, SLOTS)

@@ -1,0 +1,94 @@
+"""The desk that requests come to: each gets its turn, and a thread that runs it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from threading import Event
+from typing import Protocol
+
+from engine.batch import Batch
+from engine.errors import EngineBusy, EngineError
+from engine.turns import Turns
+from engine.types import Draft, EngineInfo, InfillRequest, Suggestion, WorkspaceChange
+
+log = logging.getLogger(__name__)
+
+Word = Draft | Suggestion
+Put = Callable[[Word | EngineError | None], None]
+
+
+class Infiller(Protocol):
+    """What is served: `engine.infill.Engine`, or what stands in for it.
+
+    batch  how many requests it runs at once, and what they have in common
+    """
+
+    batch: Batch
+
+    @property
+    def info(self) -> EngineInfo: ...
+
+    def infill(self, request: InfillRequest) -> Generator[Word, None, None]: ...
+
+    def index(self, change: WorkspaceChange, /) -> int: ...
+
+
+class Desk:
+    """One engine, and whoever asks it.
+
+    A step must not block the event loop, so each request that has its turn runs in a thread. One
+    whose client vanished ends when its current step does.
+    """
+
+    def __init__(self, engine: Infiller) -> None:
+        self.engine = engine
+        self.turns = Turns(engine.batch.size)
+        self.threads = ThreadPoolExecutor(engine.batch.size, thread_name_prefix="infill")
+
+    async def words(self, request: InfillRequest, client: str = "") -> AsyncGenerator[Word, None]:
+        """Drafts, then one Suggestion. To cancel, close the generator.
+
+        client  whoever takes turns with others; requests of the same client wait for each other
+
+        Raises EngineError; EngineBusy when too many wait, or the time is up before it is its turn.
+        """
+        arrived_s = time.monotonic()
+        async with self.turns.turn(client):
+            waited_ms = (time.monotonic() - arrived_s) * 1000
+            left_ms = request.budget_ms - waited_ms
+            if request.budget_ms > 0 and left_ms <= 0:
+                raise EngineBusy(f"The engine is busy: the request waited for {waited_ms:.0f} ms.")
+            loop, stop = asyncio.get_running_loop(), Event()
+            words: asyncio.Queue[Word | EngineError | None] = asyncio.Queue()
+
+            def put(word: Word | EngineError | None) -> None:
+                loop.call_soon_threadsafe(words.put_nowait, word)
+
+            timely = replace(request, budget_ms=max(left_ms, 0.0))
+            self.threads.submit(self._run, timely, put, stop)
+            try:
+                while (word := await words.get()) is not None:
+                    if isinstance(word, EngineError):
+                        raise word
+                    yield word
+            finally:
+                stop.set()
+
+    def _run(self, request: InfillRequest, put: Put, stop: Event) -> None:
+        """Put every word of the answer, or what went wrong, and None behind it; in a thread."""
+        try:
+            with self.engine.batch.member(), closing(self.engine.infill(request)) as steps:
+                for word in steps:
+                    put(word)
+                    if stop.is_set():
+                        break
+        except EngineError as error:
+            put(error)
+        except Exception as error:
+            log.exception("a request failed")
+            put(EngineError(f"The engine failed: {type(error).__name__}: {error}."))
+        put(None)
