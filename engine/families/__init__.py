@@ -39,13 +39,23 @@ from pathlib import Path
 
 from engine.device import Placement
 from engine.errors import CheckpointError
-from engine.families import a2d, fast_dllm, qwen, sdar, sfumato
+from engine.families import (
+    a2d,
+    fast_dllm,
+    llada,
+    llada2,
+    llada_moe,
+    qwen,
+    sdar,
+    sfumato,
+    stable_diffcoder,
+)
 from engine.families.folder import Folder
 from engine.families.model import Model, Reading, Traits
 
 __all__ = ["Model", "Reading", "Traits", "load"]
 
-_FAMILIES = (qwen, a2d, sdar, fast_dllm)
+_FAMILIES = (qwen, a2d, sdar, fast_dllm, llada, llada_moe, llada2, stable_diffcoder)
 
 
 def load(path: Path, placement: Placement) -> Model:

@@ -15,13 +15,12 @@ from engine.families.blocks import Blocks
 from engine.families.codec import FolderCodec
 from engine.families.folder import Folder
 from engine.families.full import engine_ids, engine_log_probs, own_canvas, own_ids
-from engine.families.model import OFFSET, Reading, Traits
+from engine.families.model import Reading, Traits
+from engine.families.stack import Filling, traits_of, vocabulary_of
 from engine.families.transformer import Transformer
 from engine.lengths import EndOfMiddle
-from engine.rendezvous import checkpoint_checksum
 from engine.schedule import Rule, singly
 from engine.segments import nearest, window_end, window_start
-from engine.vocabulary import Vocabulary
 
 _SLOTS = 16
 """Of a canvas that is not filled but judged: a guess or a draft may be longer than a block."""
@@ -124,7 +123,6 @@ def blockwise(
     Raises CheckpointError where the tokenizer is another model's.
     """
     codec.refuse_unless_within(stack.shape.vocabulary, layout.mask)
-    vocabulary = Vocabulary(codec.token_bytes, OFFSET + stack.shape.vocabulary, placement.device)
     rule = Rule(
         confident=confident,
         remask_limit=0,
@@ -133,16 +131,7 @@ def blockwise(
         guesses=0,
         quota=singly,
     )
-    traits = Traits(
-        name=folder.path.name,
-        checksum=checkpoint_checksum(folder.path),
-        parameters=sum(weight.numel() for weight in stack.parameters()),
-        placement=placement,
-        tokenizer=codec,
-        vocabulary=vocabulary,
-        lengths=EndOfMiddle(vocabulary),
-        rule=rule,
-        slots=(max(layout.part, _SLOTS),),
-        fill_tokens=_FILL_TOKENS,
-    )
+    lengths = EndOfMiddle(vocabulary_of(codec, stack.shape, placement))
+    filling = Filling(lengths, rule, (max(layout.part, _SLOTS),), _FILL_TOKENS)
+    traits = traits_of(folder, placement, stack, codec, filling)
     return Blockwise(stack, codec, layout, traits)

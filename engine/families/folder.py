@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,6 +19,14 @@ from engine.errors import CheckpointError
 _INDEX = "model.safetensors.index.json"
 _FLOATS = (torch.bfloat16, torch.float16, torch.float32)
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+
+
+class Rows(NamedTuple):
+    """Some rows of a tensor in a folder, where a family keeps several parameters in one."""
+
+    name: str
+    start: int
+    stop: int
 
 
 class Folder:
@@ -81,14 +89,14 @@ class Folder:
         raise CheckpointError(f"{self.path} has no *.safetensors: it is not a whole checkpoint")
 
     def fill(
-        self, model: nn.Module, placement: Placement, spelled: Callable[[str], str] = str
+        self, model: nn.Module, placement: Placement, spelled: Callable[[str], str | Rows] = str
     ) -> None:
         """Give a model made on the meta device its weights, converted to the placement.
 
         spelled  the name in the folder of a parameter of the model; parameters with one name there
                  share their memory
         """
-        read: dict[str, Tensor] = {}
+        read: dict[str | Rows, Tensor] = {}
         for name, parameter in model.state_dict().items():
             stored = spelled(name)
             if stored not in read:
@@ -102,7 +110,10 @@ class Folder:
         model.load_state_dict(weights, assign=True)
         model.requires_grad_(requires_grad=False).eval()
 
-    def _tensor(self, name: str, device: torch.device) -> Tensor:
+    def _tensor(self, stored: str | Rows, device: torch.device) -> Tensor:
+        if isinstance(stored, Rows):
+            return self._tensor(stored.name, device)[stored.start : stored.stop]
+        name = stored
         file = self.shards.get(name)
         if file is None:
             raise CheckpointError(f"{self.path} has no tensor {name}, which its family has")

@@ -18,18 +18,17 @@ from engine.errors import CheckpointError
 from engine.families.codec import MASK_NAMES, FolderCodec
 from engine.families.folder import Folder
 from engine.families.full import FullAttention, Layout
-from engine.families.model import OFFSET, Traits
-from engine.families.stack import load_stack, shape_of
+from engine.families.model import OFFSET
+from engine.families.stack import Filling, load_stack, shape_of, traits_of, vocabulary_of
 from engine.lengths import Confidence, ExpandDelete, LengthControl
-from engine.rendezvous import checkpoint_checksum
 from engine.schedule import Rule, floored, rounded, singly
 from engine.vocabulary import Vocabulary
 
 CONTEXT_TOKENS = 2048
 """What Dream was made for, whatever its config says; more is slow where nothing is kept."""
-_SLOTS = 64
-_FILL_TOKENS = 128
-_CANDIDATES = (4, 8, 16, 32, 48)
+SLOTS = 64
+FILL_TOKENS = 128
+CANDIDATES = (4, 8, 16, 32, 48)
 _EXPAND, _START = "<|expand|>", 4
 
 
@@ -50,14 +49,14 @@ class _Kind:
 
 _BY_ENTROPY = Rule(passes=16, order="entropy", quota=floored, remask_limit=0, lengths=3, guesses=0)
 """As published, but what is 0.9 sure is not waited for (Fast-dLLM, arXiv:2505.22618)."""
-_BY_PROBABILITY = replace(_BY_ENTROPY, order="probability", quota=rounded)
+BY_PROBABILITY = replace(_BY_ENTROPY, order="probability", quota=rounded)
 _DREAM_ON = replace(_BY_ENTROPY, passes=256, quota=singly, lengths=1)
 
 _KINDS = {
     "DreamModel": _Kind(qk_norm=False, shifted=True, framed=True, mask=151666, rule=_BY_ENTROPY),
     "Qwen2ForCausalLM": _Kind(qk_norm=False, shifted=True, rule=_BY_ENTROPY),
-    "A2DQwen2LMHeadModel": _Kind(qk_norm=False, shifted=False, rule=_BY_PROBABILITY),
-    "A2DQwen3LMHeadModel": _Kind(qk_norm=True, shifted=False, rule=_BY_PROBABILITY),
+    "A2DQwen2LMHeadModel": _Kind(qk_norm=False, shifted=False, rule=BY_PROBABILITY),
+    "A2DQwen3LMHeadModel": _Kind(qk_norm=True, shifted=False, rule=BY_PROBABILITY),
 }
 
 
@@ -90,21 +89,10 @@ def load(folder: Folder, placement: Placement) -> FullAttention:
     shape = shape_of(folder, qkv_bias=not kind.qk_norm, qk_norm=kind.qk_norm)
     layout = _layout(folder, codec, kind)
     codec.refuse_unless_within(shape.vocabulary, layout.mask)
-    vocabulary = Vocabulary(codec.token_bytes, OFFSET + shape.vocabulary, placement.device)
-    lengths, rule = _lengths(folder, codec, vocabulary, kind)
+    lengths, rule = _lengths(folder, codec, vocabulary_of(codec, shape, placement), kind)
     stack = load_stack(folder, shape, placement)
-    traits = Traits(
-        name=folder.path.name,
-        checksum=checkpoint_checksum(folder.path),
-        parameters=sum(parameter.numel() for parameter in stack.parameters()),
-        placement=placement,
-        tokenizer=codec,
-        vocabulary=vocabulary,
-        lengths=lengths,
-        rule=rule,
-        slots=(_SLOTS,),
-        fill_tokens=_FILL_TOKENS,
-    )
+    filling = Filling(lengths, rule, (SLOTS,), FILL_TOKENS)
+    traits = traits_of(folder, placement, stack, codec, filling)
     return FullAttention(stack, codec, layout, traits)
 
 
@@ -128,5 +116,5 @@ def _lengths(
 ) -> tuple[LengthControl, Rule]:
     expand = folder.config.get("expand_token_id", codec.specials.get(_EXPAND))
     if expand is None:
-        return Confidence(_CANDIDATES, vocabulary), kind.rule
+        return Confidence(CANDIDATES, vocabulary), kind.rule
     return ExpandDelete(_START, OFFSET + int(expand), vocabulary), _DREAM_ON

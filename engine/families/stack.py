@@ -1,14 +1,21 @@
 """The shared stack from a folder: its shape from config.json, its weights by their names."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from engine.device import Placement
 from engine.errors import CheckpointError
-from engine.families.folder import Folder
+from engine.families.codec import FolderCodec
+from engine.families.folder import Folder, Rows
+from engine.families.model import OFFSET, Traits
 from engine.families.transformer import Shape, Transformer
+from engine.lengths import LengthControl
+from engine.rendezvous import checkpoint_checksum
+from engine.schedule import Rule
+from engine.vocabulary import Vocabulary
 
 
 def shape_of(folder: Folder, *, qkv_bias: bool = False, qk_norm: bool = False) -> Shape:
@@ -47,14 +54,17 @@ def hub_name(parameter: str) -> str:
 
 
 def load_stack(
-    folder: Folder, shape: Shape, placement: Placement, named: Callable[[str], str] = hub_name
+    folder: Folder,
+    shape: Shape,
+    placement: Placement,
+    named: Callable[[str], str | Rows] = hub_name,
 ) -> Transformer:
     """A stack with the folder's weights, on the placement. Raises CheckpointError.
 
-    named  the name in the folder of a parameter of the stack
+    named  what a parameter of the stack is in the folder
     """
 
-    def stored(parameter: str) -> str:
+    def stored(parameter: str) -> str | Rows:
         tied = shape.tied and parameter == "lm_head.weight"
         return named("embed_tokens.weight" if tied else parameter)
 
@@ -64,3 +74,36 @@ def load_stack(
     if shape.tied:
         stack.lm_head.weight = stack.embed_tokens.weight  # one parameter, counted once
     return stack
+
+
+def vocabulary_of(codec: FolderCodec, shape: Shape, placement: Placement) -> Vocabulary:
+    """Over the engine's ids, for a stack of this shape."""
+    return Vocabulary(codec.token_bytes, OFFSET + shape.vocabulary, placement.device)
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """How a family fills a hole; see `Traits`."""
+
+    lengths: LengthControl
+    rule: Rule
+    slots: tuple[int, ...]
+    fill_tokens: int
+
+
+def traits_of(
+    folder: Folder, placement: Placement, stack: Transformer, codec: FolderCodec, filling: Filling
+) -> Traits:
+    """What never changes of a folder's model, loaded."""
+    return Traits(
+        name=folder.path.name,
+        checksum=checkpoint_checksum(folder.path),
+        parameters=sum(parameter.numel() for parameter in stack.parameters()),
+        placement=placement,
+        tokenizer=codec,
+        vocabulary=vocabulary_of(codec, stack.shape, placement),
+        lengths=filling.lengths,
+        rule=filling.rule,
+        slots=filling.slots,
+        fill_tokens=filling.fill_tokens,
+    )

@@ -17,7 +17,7 @@ from engine.families.model import OFFSET
 from engine.infill import Engine
 from engine.sampler import Limits, denoise
 from engine.tokenizer import MASK
-from engine.types import InfillRequest, Span, Suggestion
+from engine.types import Draft, InfillRequest, Span, Suggestion
 from tests.support import published_models as models
 from tests.support import published_samplers as samplers
 from tests.support.hub_folders import (
@@ -28,11 +28,12 @@ from tests.support.hub_folders import (
     write_tokenizer,
     write_weights,
 )
-from tests.support.tiny_folders import Shapes, drawn, llama_shapes
+from tests.support.tiny_folders import Shapes, drawn, llada2_shapes, llama_shapes
 from tests.support.tiny_model import CPU
 
-END, MASK_ID, ROWS = special(0), special(1), special(2) + SPARE
+END, MASK_ID, ROWS = special(0), special(1), special(5) + SPARE
 CONFIG = {**SIZES, "vocab_size": ROWS, "eos_token_id": END}
+PROMPT = ("<[fim-suffix]>", "<[fim-prefix]>", "<[fim-middle]>")
 BANNED = range(special(0), ROWS)
 Logits = Callable[[Mapping[str, Tensor], Mapping[str, Any], Tensor, Tensor], Tensor]
 Steps = Callable[[samplers.Logits, list[int]], Iterator[list[int]]]
@@ -96,7 +97,42 @@ def a2d(kind: str) -> Family:
     return Family(config, shapes, ("<|im_end|>", "<|mask|>"), 8, one_a_pass, confident=2.0)
 
 
+def llada2() -> Family:
+    config = CONFIG | {
+        "architectures": ["LLaDA2MoeModelLM"],
+        "model_type": "llada2_moe",
+        "head_dim": 16,
+        "partial_rotary_factor": 0.5,
+        "num_experts": 8,
+        "num_experts_per_tok": 2,
+        "num_shared_experts": 1,
+        "n_group": 4,
+        "topk_group": 2,
+        "routed_scaling_factor": 2.5,
+        "moe_intermediate_size": 16,
+        "first_k_dense_replace": 1,
+        "block_size": 8,
+    }
+    names = ("<|endoftext|>", "<|mask|>")
+    steps = by_threshold(8, 0.95)
+    return Family(config, llada2_shapes(config), names, 8, steps, logits=models.llada2)
+
+
+def stable_diffcoder() -> Family:
+    model = "modeling_seed_diffcoder.SeedDiffcoderForCausalLM"
+    config = CONFIG | {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "auto_map": {"AutoModelForCausalLM": model},
+    }
+    names = ("<eos>", "<[MASK_TOKEN]>", *PROMPT)
+    one_a_pass = by_threshold(4, 2.0)
+    return Family(config, llama_shapes(config), names, 4, one_a_pass, confident=2.0)
+
+
 FAMILIES = {
+    "llada2": llada2,
+    "stable-diffcoder": stable_diffcoder,
     "sdar": sdar,
     "fast-dllm": fast_dllm,
     "a2d-qwen2": lambda: a2d("Qwen2"),
@@ -181,6 +217,21 @@ def test_what_was_read_before_changes_nothing(family: Family, tmp_path: Path) ->
         fresh = loaded(family, tmp_path / "b")
 
 
+def test_the_suffix_is_said_first_where_the_family_has_a_prompt_for_it(tmp_path: Path) -> None:
+    model = loaded(stable_diffcoder(), tmp_path)
+    encode = model.traits.tokenizer.encode
+    prefix, suffix = model.streams("python", b"def f(x):\n    return ", b"\n\nprint(f(1))\n")
+    marks = engine_ids([special(2), special(3), special(4)])
+    tail, head = encode(b"\n\nprint(f(1))\n"), encode(b"def f(x):\n    return ")
+    assert prefix == [marks[0], *tail, marks[1], *head, marks[2]]
+    assert suffix == []
+
+
+def test_without_such_a_prompt_the_suffix_is_out_of_sight(tmp_path: Path) -> None:
+    model = loaded(sdar(), tmp_path)
+    assert model.streams("", b"x = ", b"\n") == model.streams("", b"x = ", b"other")
+
+
 def test_a_hole_is_filled_block_after_block(family: Family, tmp_path: Path) -> None:
     engine = Engine(loaded(family, tmp_path))
     text = b"def add(a, b):\n    return \n\nprint(add(1, 2))\n"
@@ -188,5 +239,6 @@ def test_a_hole_is_filled_block_after_block(family: Family, tmp_path: Path) -> N
     request = InfillRequest(text, hole, "", length_tokens=12, budget_ms=60_000)
     *drafts, suggestion = list(engine.infill(request))
     assert isinstance(suggestion, Suggestion)
-    assert drafts
-    assert suggestion.text
+    assert isinstance(drafts[-1], Draft)
+    assert drafts[-1].text
+    assert drafts[-1].masked == 0

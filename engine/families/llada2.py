@@ -1,0 +1,109 @@
+"""LLaDA2: experts chosen by groups, half of each head turned, seeing in blocks.
+
+LLaDA2.1 was also trained to replace tokens that it wrote before, and 2.2 to insert and delete; here
+both are sampled as 2.0 is, from mask to token.
+
+Checkpoints: inclusionAI/LLaDA2.0-mini, -flash, LLaDA2.1-mini, -flash, LLaDA2.2-flash.
+Source: modeling_llada2_moe.py of the checkpoints; github.com/inclusionAI/LLaDA2.X, tech_report.pdf.
+"""
+
+from collections.abc import Callable
+
+from engine.device import Placement
+from engine.errors import CheckpointError
+from engine.families.blockwise import BlockLayout, Blockwise, blockwise
+from engine.families.codec import FolderCodec
+from engine.families.experts import Routing
+from engine.families.folder import Folder, Rows
+from engine.families.stack import load_stack, rope_base
+from engine.families.transformer import Shape
+
+_BLOCK = 32
+_CONFIDENT = 0.95
+_CONTEXT_TOKENS = 2048
+_MASK, _END = 156895, 156892
+_PARTS = {
+    "self_attn.o_proj.weight": "attention.dense.weight",
+    "self_attn.q_norm.weight": "attention.query_layernorm.weight",
+    "self_attn.k_norm.weight": "attention.key_layernorm.weight",
+}
+
+
+def claims(folder: Folder) -> bool:
+    """Is this one of these checkpoints?"""
+    return folder.architecture == "LLaDA2MoeModelLM"
+
+
+def load(folder: Folder, placement: Placement) -> Blockwise:
+    """Raises CheckpointError."""
+    codec, shape = FolderCodec(folder), _shape(folder)
+    if folder.config.get("score_function", "sigmoid") != "sigmoid":
+        raise CheckpointError(f"{folder.path}: experts are not scored by sigmoid, unknown here")
+    end = folder.config.get("eos_token_id")
+    layout = BlockLayout(
+        block=int(folder.config.get("block_size") or _BLOCK),
+        part=int(folder.config.get("block_size") or _BLOCK),
+        mask=codec.mask(folder.config, _MASK),
+        end=end if isinstance(end, int) else codec.specials.get("<|endoftext|>", _END),
+        shifted=False,
+        context_tokens=_CONTEXT_TOKENS,
+    )
+    stack = load_stack(folder, shape, placement, _names(shape))
+    return blockwise(folder, placement, stack, codec, layout, _CONFIDENT)
+
+
+def _shape(folder: Folder) -> Shape:
+    config, heads = folder.config, folder.number("num_attention_heads")
+    width, hidden = folder.number("hidden_size"), folder.number("moe_intermediate_size")
+    routing = Routing(
+        count=folder.number("num_experts"),
+        chosen=folder.number("num_experts_per_tok"),
+        hidden=hidden,
+        shared=hidden * int(config.get("num_shared_experts") or 0),
+        score="sigmoid",
+        normalised=folder.number("num_experts_per_tok") > 1,
+        scale=float(config.get("routed_scaling_factor", 2.5)),
+        biased=True,
+        groups=int(config.get("n_group", 8)),
+        open=int(config.get("topk_group", 4)),
+    )
+    return Shape(
+        vocabulary=folder.number("vocab_size"),
+        width=width,
+        layers=folder.number("num_hidden_layers"),
+        heads=heads,
+        kv_heads=config.get("num_key_value_heads") or heads,
+        head_size=config.get("head_dim") or width // heads,
+        hidden=folder.number("intermediate_size"),
+        rope_base=rope_base(folder),
+        epsilon=float(config.get("rms_norm_eps", 1e-6)),
+        turned=float(config.get("partial_rotary_factor", 0.5)),
+        qkv_bias=bool(config.get("use_qkv_bias", False)),
+        qk_norm=bool(config.get("use_qk_norm", True)),
+        tied=bool(config.get("tie_word_embeddings", False)),
+        routing=routing,
+        dense=int(config.get("first_k_dense_replace", 0)),
+    )
+
+
+def _names(shape: Shape) -> Callable[[str], str | Rows]:
+    """Queries, keys and values are rows of one matrix, in that order."""
+    queries, keys = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
+    ends = {"q": (0, queries), "k": (queries, queries + keys)}
+    ends["v"] = (queries + keys, queries + 2 * keys)
+
+    def named(parameter: str) -> str | Rows:
+        if parameter == "embed_tokens.weight":
+            return "model.word_embeddings.weight"
+        if parameter.startswith("lm_head."):
+            return parameter
+        if not parameter.startswith("layers."):
+            return f"model.{parameter}"
+        _, layer, rest = parameter.split(".", 2)
+        at = f"model.layers.{layer}"
+        if rest.startswith("self_attn.") and "_proj." in rest and "o_proj" not in rest:
+            part, kind = rest.removeprefix("self_attn.").split("_proj.")
+            return Rows(f"{at}.attention.query_key_value.{kind}", *ends[part])
+        return f"{at}.{_PARTS.get(rest, rest)}"
+
+    return named

@@ -1,0 +1,50 @@
+"""Stable-DiffCoder: Seed-Coder, which is a Llama, trained on to see in blocks of four.
+
+Its config calls it a `LlamaForCausalLM`, as thousands that read left to right; only `auto_map` says
+that it is none of them. It keeps Seed-Coder's prompt to fill in the middle, suffix first.
+
+Checkpoints: ByteDance-Seed/Stable-DiffCoder-8B-Base and -Instruct.
+Source: arXiv:2601.15892; generate_block of the checkpoints' code, which unmasks one place a pass;
+here those that are 0.9 sure do not wait (Fast-dLLM, arXiv:2505.22618). Prompt: Seed-Coder,
+arXiv:2506.03524.
+"""
+
+from engine.device import Placement
+from engine.families.blockwise import BlockLayout, Blockwise, FillInTheMiddle, blockwise
+from engine.families.codec import FolderCodec
+from engine.families.folder import Folder
+from engine.families.stack import load_stack, shape_of
+
+_BLOCK = 4
+_CONFIDENT = 0.9
+_CONTEXT_TOKENS = 2048
+_MASK_NAME, _MASK = "<[MASK_TOKEN]>", 5
+_PROMPT = ("<[fim-suffix]>", "<[fim-prefix]>", "<[fim-middle]>")
+
+
+def claims(folder: Folder) -> bool:
+    """Is this one of these checkpoints?"""
+    classes = (folder.architecture, *(folder.config.get("auto_map") or {}).values())
+    return any("diffcoder" in str(one).lower() for one in classes)
+
+
+def load(folder: Folder, placement: Placement) -> Blockwise:
+    """Raises CheckpointError."""
+    codec = FolderCodec(folder)
+    layout = BlockLayout(
+        block=_BLOCK,
+        part=_BLOCK,
+        mask=codec.mask(folder.config, codec.specials.get(_MASK_NAME, _MASK)),
+        end=folder.number("eos_token_id"),
+        shifted=False,
+        context_tokens=_CONTEXT_TOKENS,
+        prompt=_prompt(codec),
+    )
+    stack = load_stack(folder, shape_of(folder), placement)
+    return blockwise(folder, placement, stack, codec, layout, _CONFIDENT)
+
+
+def _prompt(codec: FolderCodec) -> FillInTheMiddle | None:
+    marks = [codec.specials.get(name) for name in _PROMPT]
+    known = [mark for mark in marks if mark is not None]
+    return FillInTheMiddle(*known) if len(known) == len(_PROMPT) else None
