@@ -3,10 +3,13 @@
 import json
 import shutil
 from dataclasses import replace
+from multiprocessing import get_context
+from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from engine.errors import CorpusError
@@ -19,6 +22,7 @@ from engine.train.corpus.manifest import licence_fault, read_manifest
 from engine.train.corpus.report import Report, read_report
 from engine.train.mix import MIX
 from engine.train.pack import TOKEN_BITS, Split, load_packed
+from tests.support.processes import LIMIT_S
 from tests.support.repositories import commit_all, git, write
 from tests.support.tiny_model import source_code, tiny_tokenizer
 
@@ -134,6 +138,29 @@ def test_a_build_that_was_stopped_goes_on_without_reading_again(
     again = replace(recipe, out=begun, mirror=tmp_path / "nothing here")
     assert build(again, lambda *_: None) == report
     assert (begun / "packed.json").read_bytes() == (recipe.out / "packed.json").read_bytes()
+
+
+def _build_and_say(recipe: Recipe, said: "Queue[str]") -> None:
+    build(recipe, lambda stage, done, _: said.put(f"{stage} {done}"))
+
+
+@pytest.mark.parametrize("moment", ["reading 1", "packing 1"])
+def test_a_killed_build_leaves_no_process_and_goes_on(
+    recipe: Recipe, report: Report, tmp_path: Path, moment: str
+) -> None:
+    own, spawn = replace(recipe, out=tmp_path / "out"), get_context("spawn")
+    said: "Queue[str]" = spawn.Queue()  # noqa: UP037
+    builder = spawn.Process(target=_build_and_say, args=(own, said))
+    builder.start()
+    while said.get(timeout=LIMIT_S) != moment:
+        pass
+    workers = psutil.Process(builder.pid).children(recursive=True)
+    builder.kill()
+    assert workers
+    assert not psutil.wait_procs(workers, timeout=LIMIT_S)[1]
+    assert not (own.out / "packed.json").exists()
+    assert build(own, lambda *_: None) == report
+    assert packed_texts(own.out, "train", "python") == packed_texts(recipe.out, "train", "python")
 
 
 def test_another_commit_is_read_anew(recipe: Recipe, report: Report, tmp_path: Path) -> None:

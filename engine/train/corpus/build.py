@@ -6,6 +6,7 @@
 manifest, repeats only what it must. It may be deleted when all is done.
 """
 
+import os
 import random
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -14,8 +15,9 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import TypeVar
 
 import numpy as np
@@ -72,7 +74,7 @@ def build(recipe: Recipe, progress: Progress) -> Report:
     admitted, refused = admit(read_manifest(recipe.manifest), recipe.excluded)
     benchmarks = Benchmarks.read(recipe.benchmarks)
     work = recipe.out / "work"
-    with ProcessPoolExecutor(recipe.jobs, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(recipe.jobs, get_context("spawn"), end_with_parent) as pool:
         jobs = [partial(extract, one, recipe.mirror, work, benchmarks) for one in admitted]
         extracts = _all(pool, jobs, partial(progress, "reading"))
         progress("comparing", 0, 1)
@@ -97,6 +99,20 @@ def build(recipe: Recipe, progress: Progress) -> Report:
     report = make_report(extracts, refused, documents, faults, packed.parts)
     write_report(report, recipe.out)
     return report
+
+
+def end_with_parent() -> None:
+    """Let this process end when the one that started it does, however that ends.
+
+    The workers of a pool whose owner was killed would otherwise wait for work for ever.
+    """
+
+    def wait() -> None:
+        if parent := parent_process():
+            parent.join()
+            os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
 
 
 def admit(
