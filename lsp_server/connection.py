@@ -15,6 +15,7 @@ from engine.types import (
     Suggestion,
     Survey,
     SurveyRequest,
+    WorkspaceChange,
 )
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,10 @@ class Client(Protocol):
 
     async def survey(self, request: SurveyRequest) -> Survey:
         """What there is to do in a text."""
+        ...
+
+    async def index(self, change: WorkspaceChange) -> int:
+        """Take in files of a workspace; says how many are kept."""
         ...
 
     async def close(self) -> None:
@@ -85,6 +90,7 @@ class Connection:
         self._connect = connect
         self._report = report
         self._back_off_s = back_off_s
+        self._found = asyncio.Event()
         self._client: Client | None = None
         self._attempt: asyncio.Task[None] | None = None
         self._failures = 0
@@ -147,10 +153,26 @@ class Connection:
             logger.warning("%s", error)
         return None
 
+    async def found(self) -> None:
+        """Wait until there has been an engine."""
+        await self._found.wait()
+
+    async def index(self, change: WorkspaceChange) -> int | None:
+        """Tell the engine of files; says how many it keeps, None without an engine.
+
+        An engine is not sought for that, and not given up if it fails.
+        """
+        try:
+            return await self._client.index(change) if self._client else None
+        except EngineError as error:
+            logger.warning("%s", error)
+            return None
+
     async def _find(self) -> None:
         try:
             self._client = await self._connect()
             self._set(self._with_info("idle"))
+            self._found.set()
         except EngineError as error:
             self._fail(str(error), broken=isinstance(error, CheckpointError))
         except Exception:

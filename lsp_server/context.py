@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from itertools import accumulate, takewhile
+from urllib.parse import unquote, urlsplit
 
 from engine.types import InfillRequest, Span
 from lsp_server.positions import Lines, Place, between, content, splice, split_lines
@@ -49,6 +50,11 @@ class Site:
         return replace(self, lines=lines, cursor=cursor)
 
 
+def file_name(uri: str) -> str:
+    """What the engine knows a file by: the same for all spellings of its URI."""
+    return unquote(urlsplit(uri).path)
+
+
 def is_too_wide(site: Site) -> bool:
     """Whether a program made the cursor's line, so that there is nothing to suggest in it."""
     return len(site.lines[site.cursor.line]) > MAX_LINE_BYTES
@@ -70,12 +76,19 @@ def build_request(site: Site, max_lines: int, budget_ms: float) -> InfillRequest
         start = min(-(-start // STRIDE_LINES) * STRIDE_LINES, row)
     later = site.lines[row + 1 : row + 1 + MAX_LINES_AFTER]
     end = row + 1 + _lines_that_fit(later, MAX_BYTES_AFTER)
-    before = _with_newlines(b"".join(site.lines[start:row]) + site.before)
-    after = _with_newlines(
+    before = with_newlines(b"".join(site.lines[start:row]) + site.before)
+    after = with_newlines(
         between(site.lines, site.cursor, Place(end - 1, len(site.lines[end - 1])))
     )
     hole = Span(len(before), len(before))
-    return InfillRequest(before + after, hole, site.language, max_lines, budget_ms=budget_ms)
+    return InfillRequest(
+        before + after,
+        hole,
+        site.language,
+        max_lines,
+        budget_ms=budget_ms,
+        file=file_name(site.uri),
+    )
 
 
 def _with_neighbours(site: Site) -> Site:
@@ -91,5 +104,6 @@ def _lines_that_fit(lines: Lines, budget_bytes: int) -> int:
     return sum(1 for _ in takewhile(lambda total: total <= budget_bytes, totals))
 
 
-def _with_newlines(text: bytes) -> bytes:
+def with_newlines(text: bytes) -> bytes:
+    """The text with \\n for every line end."""
     return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol
 
 from engine import __version__
-from engine.types import Draft, Suggestion
+from engine.types import Draft, InfillRequest, Suggestion
 from lsp_server import notebooks, statistics
 from lsp_server.actions.history import EditHistory
 from lsp_server.configuration import Configuration
@@ -26,6 +26,7 @@ from lsp_server.policy import Silence
 from lsp_server.positions import place_at, position_of
 from lsp_server.session import Session, Snapshot
 from lsp_server.settings import Parsed
+from lsp_server.workspace import WorkspaceIndex
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +93,9 @@ class SfumatoServer(LanguageServer):
         self.client_name = ""
         self.statistics = statistics.Statistics(statistics_file or statistics.path())
         self.connection = Connection(connect, self.report, back_off_s)
-        self.suggester = Suggester(self.connection.infill, self.preview, self.count)
+        self.index = WorkspaceIndex(self.connection.index, self.configuration.of)
+        self.look_is_due = False
+        self.suggester = Suggester(self.infill, self.preview, self.count)
         self._silence = Silence.NONE
         self._told: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -102,6 +105,12 @@ class SfumatoServer(LanguageServer):
         above, below = self.notebooks.around(snapshot, self.session.snapshot)
         cursor = place_at(snapshot.lines, position, self.session.encoding)
         return Site(snapshot.uri, snapshot.language, snapshot.lines, cursor, above, below)
+
+    def infill(self, request: InfillRequest) -> AsyncGenerator[Draft | Suggestion, None]:
+        """Ask the engine, which may look in the workspace too."""
+        if self.index.is_edited_beside(request.file):
+            self.begin(self.index.send_edited(request.file))
+        return self.connection.infill(replace(request, workspace=self.index.name))
 
     def report(self, status: Status) -> None:
         """Tell the editor how the engine stands, and why nothing was shown if nothing was."""

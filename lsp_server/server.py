@@ -17,7 +17,7 @@ from typing import cast
 
 from lsprotocol import types
 
-from lsp_server import completion, render, sync
+from lsp_server import completion, indexing, render, sync
 from lsp_server.actions import handlers as actions
 from lsp_server.connection import BACK_OFF_S, Client, Connect
 from lsp_server.language_server import SfumatoServer
@@ -37,6 +37,8 @@ _SYNC: dict[str, Callable[..., None]] = {
     types.NOTEBOOK_DOCUMENT_DID_CLOSE: sync.notebook_did_close,
     types.WORKSPACE_DID_CHANGE_CONFIGURATION: sync.did_change_configuration,
     types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: sync.did_change_folders,
+    types.WORKSPACE_DID_CHANGE_WATCHED_FILES: indexing.disk_changed,
+    types.TEXT_DOCUMENT_DID_SAVE: indexing.disk_changed,
 }
 _OWN_STORE = (
     types.TEXT_DOCUMENT_DID_OPEN,

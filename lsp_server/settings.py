@@ -50,6 +50,7 @@ class Settings:
     popup_completion    answer textDocument/completion too, for clients without inline completion
     live_preview        send every draft as a sfumato/preview notification
     keep_statistics     count on this machine what was shown and accepted
+    index_workspace     look in the other files of the workspace, as far as git does not ignore them
     hole_marker         text that is a hole wherever it stands; "" for none
     """
 
@@ -65,6 +66,7 @@ class Settings:
     popup_completion: bool = False
     live_preview: bool = False
     keep_statistics: bool = True
+    index_workspace: bool = True
     hole_marker: str = "$0"
 
     def allows(self, uri: str, language: str) -> bool:

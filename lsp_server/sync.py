@@ -5,7 +5,7 @@ import logging
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from lsp_server import completion
+from lsp_server import completion, indexing
 from lsp_server.language_server import SfumatoServer, register
 from lsp_server.positions import Encoding
 from lsp_server.session import Session
@@ -26,7 +26,7 @@ def initialize(server: SfumatoServer, params: types.InitializeParams) -> None:
 def initialized(server: SfumatoServer, _: types.InitializedParams) -> None:
     """Look for the engine now, so that it is warm when first asked."""
     server.connection.wake()
-    server.begin(_follow_settings(server))
+    server.begin(_follow(server))
 
 
 def did_open(server: SfumatoServer, params: types.DidOpenTextDocumentParams) -> None:
@@ -42,6 +42,7 @@ def did_change(server: SfumatoServer, params: types.DidChangeTextDocumentParams)
     after = server.session.snapshot(params.text_document.uri)
     if before is not None and after is not None:
         server.history.observe(before, after, params.content_changes)
+        server.index.edited(after)
 
 
 def did_close(server: SfumatoServer, params: types.DidCloseTextDocumentParams) -> None:
@@ -93,8 +94,7 @@ def did_change_configuration(
 
 def did_change_folders(server: SfumatoServer, _: types.DidChangeWorkspaceFoldersParams) -> None:
     """A folder may have settings of its own."""
-    if _can_be_asked(server):
-        server.begin(_ask_for_settings(server))
+    server.begin(_look_again(server))
 
 
 def shutdown(server: SfumatoServer, _: None) -> None:
@@ -105,8 +105,23 @@ def shutdown(server: SfumatoServer, _: None) -> None:
 
 def _close(server: SfumatoServer, document: types.TextDocumentIdentifier) -> None:
     server.session.close(document.uri)
+    server.index.closed(document.uri)
     server.history.forget(document.uri)
     server.suggester.close(document.uri)
+
+
+async def _follow(server: SfumatoServer) -> None:
+    """The settings first: they say which files may be looked in."""
+    await _follow_settings(server)
+    await indexing.follow_disk(server)
+    await server.connection.found()
+    await indexing.look(server)
+
+
+async def _look_again(server: SfumatoServer) -> None:
+    if _can_be_asked(server):
+        await _ask_for_settings(server)
+    await indexing.look(server)
 
 
 async def _follow_settings(server: SfumatoServer) -> None:
@@ -143,6 +158,8 @@ async def _put_in_force(server: SfumatoServer) -> None:
     server.suggester.drop()
     server.report(server.connection.status)
     await completion.offer_popups(server)
+    if server.index.is_begun:
+        await indexing.look(server)
 
 
 def _can_be_asked(server: SfumatoServer) -> bool:

@@ -59,6 +59,7 @@ class LocalEditor:
     """Sends messages to a server and keeps every one it gets.
 
     engine     the scripted engine behind the server
+    folder     the workspace's, None for no workspace
     questions  requests of the server that are still to be answered, with `answer`
     """
 
@@ -74,6 +75,7 @@ class LocalEditor:
         self.questions: list[Message] = []
         self.notifications: list[Message] = []
         self.capabilities: Message = {}
+        self.folder: str | None = None
         self._arrived = asyncio.Event()
         self._last_id = 0
 
@@ -81,7 +83,7 @@ class LocalEditor:
         """Shake hands; `options` are the initializationOptions."""
         params = {
             "processId": None,
-            "rootUri": None,
+            "rootUri": self.folder,
             "capabilities": capabilities or {},
             "initializationOptions": {"min_chance_percent": 0} | options,
         }

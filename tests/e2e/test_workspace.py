@@ -1,0 +1,82 @@
+"""An editor opens a folder: the engine learns its files, and what becomes of them."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.support.local_editor import LIMIT_S, LocalEditor, Message
+from tests.support.repositories import commit_all, write
+from tests.support.scripted_client import always
+
+WATCHING: Message = {
+    "workspace": {"didChangeWatchedFiles": {"dynamicRegistration": True}},
+    "window": {"workDoneProgress": True},
+}
+
+
+async def opened(folder: Path, capabilities: Message | None = None) -> LocalEditor:
+    """An editor with one folder open, which answers the server's questions with null."""
+    editor = LocalEditor(always("total(a)"), folder.parent)
+    editor.engine.run_freely()
+    editor.folder = folder.as_uri()
+    return await editor.start(capabilities)
+
+
+async def told_of(editor: LocalEditor, name: str) -> str:
+    """Wait until the engine is told of a file; its text."""
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            for question in list(editor.questions):
+                editor.answer(question, None)
+            try:
+                change = await asyncio.wait_for(editor.engine.changes.get(), 0.05)
+            except TimeoutError:
+                continue
+            for file in change.files:
+                if Path(file.name).name == name:
+                    return file.text.decode()
+
+
+@pytest.mark.asyncio
+async def test_the_files_of_the_folder_are_known_and_the_request_says_whose_it_is(
+    tmp_path: Path,
+) -> None:
+    folder = write(tmp_path / "project", {"a.py": "a = 1\n", "b.py": "x = \n", "built/c.py": "c\n"})
+    write(folder, {".gitignore": "built\n"})
+    commit_all(folder)
+    editor = await opened(folder)
+    assert await told_of(editor, "a.py") == "a = 1\n"
+    editor.open((folder / "b.py").as_uri(), "x = \n")
+    assert await editor.ghosts((folder / "b.py").as_uri(), 4) == ["total(a)"]
+    (request, *_) = editor.engine.requests
+    kept = editor.engine.indexed[request.workspace]
+    assert sorted(Path(name).name for name in kept) == ["a.py", "b.py"]
+    assert request.file in kept
+
+
+@pytest.mark.asyncio
+async def test_progress_is_shown_and_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
+    folder = write(tmp_path / "project", {"a.py": "a = 1\n"})
+    editor = await opened(folder, WATCHING)
+    assert await told_of(editor, "a.py") == "a = 1\n"
+    await editor.settle()
+    kinds = [each["value"]["kind"] for each in editor.told("$/progress")]
+    assert kinds[0] == "begin"
+    write(folder, {"a.py": "a = 1000\n"})
+    change = {"uri": (folder / "a.py").as_uri(), "type": 2}
+    editor.notify("workspace/didChangeWatchedFiles", {"changes": [change]})
+    assert await told_of(editor, "a.py") == "a = 1000\n"
+    assert [each["value"]["kind"] for each in editor.told("$/progress")][-1] == "end"
+
+
+@pytest.mark.asyncio
+async def test_what_is_typed_in_another_file_is_known_at_the_next_request(tmp_path: Path) -> None:
+    folder = write(tmp_path / "project", {"a.py": "a = 1\n", "b.py": "x = \n"})
+    editor = await opened(folder)
+    await told_of(editor, "a.py")
+    editor.open((folder / "a.py").as_uri(), "a = 1\n")
+    editor.edit((folder / "a.py").as_uri(), 4, 5, "fresh")
+    editor.open((folder / "b.py").as_uri(), "x = \n")
+    await editor.ghosts((folder / "b.py").as_uri(), 4)
+    assert await told_of(editor, "a.py") == "a = fresh\n"
