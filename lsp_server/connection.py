@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 BACK_OFF_S = (1.0, 2.0, 5.0, 15.0, 60.0)
 """Pause after the first, second, ... failed attempt in a row before a request starts another."""
 
+_UNCHECKED = "No grammar for this language is installed, so syntax is not checked."
+
 
 class Client(Protocol):
     """What is needed of `engine.client.EngineClient`."""
@@ -66,6 +68,7 @@ class Status:
     message          in state "error" or "off" one sentence why, else ""
     silence          why the last request got no suggestion, a sentence; "" if it got one
     broken           whether only the user can mend it: the model is missing or damaged
+    unchecked        why the last answer's syntax was not checked, a sentence; "" if it was
     """
 
     state: State
@@ -76,6 +79,7 @@ class Status:
     message: str = ""
     silence: str = ""
     broken: bool = False
+    unchecked: str = ""
 
 
 class Connection:
@@ -126,6 +130,7 @@ class Connection:
                             after,
                             last_ms=round(last_ms, 1),
                             tokens_per_pass=round(draft.timings.filled_tokens / passes, 2),
+                            unchecked=_UNCHECKED if draft.verdict == "unchecked" else "",
                         )
                         self._failures = 0
                     yield draft
@@ -207,7 +212,14 @@ class Connection:
             return Status(state)
         info = self._client.info
         last = self.status
-        return Status(state, info.model, info.device, last.last_ms, last.tokens_per_pass)
+        return Status(
+            state,
+            info.model,
+            info.device,
+            last.last_ms,
+            last.tokens_per_pass,
+            unchecked=last.unchecked,
+        )
 
     def _set(self, status: Status) -> None:
         self.status = status

@@ -1,6 +1,7 @@
 """The way to the engine: found in the background, lost without harm, found again."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -12,8 +13,9 @@ from engine import (
     RequestTooLong,
     Span,
 )
+from engine.types import Verdict
 from lsp_server.connection import Client, Connection, Status
-from tests.support.scripted_client import LIMIT_S, ScriptedClient, always
+from tests.support.scripted_client import LIMIT_S, ScriptedClient, always, suggestion
 
 pytestmark = pytest.mark.asyncio
 
@@ -47,6 +49,18 @@ class Outlook:
 
 def engine(text: str = "f()") -> ScriptedClient:
     return ScriptedClient(always(text)).run_freely()
+
+
+async def test_it_says_that_a_language_without_a_grammar_is_not_checked() -> None:
+    verdicts: list[Verdict] = ["unchecked", "valid"]
+    client = ScriptedClient(lambda _: [replace(suggestion("f()"), verdict=verdicts.pop(0))])
+    outlook = Outlook(client.run_freely())
+    outlook.connection.wake()
+    await outlook.status("idle")
+    await outlook.fill()
+    assert "No grammar" in (await outlook.status("idle")).unchecked
+    await outlook.fill()
+    assert (await outlook.status("idle")).unchecked == ""
 
 
 async def test_it_says_starting_then_idle_busy_idle() -> None:

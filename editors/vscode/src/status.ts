@@ -13,6 +13,7 @@ export interface Status {
   tokens_per_pass?: number | null;
   message?: string;
   silence?: string | null;
+  unchecked?: string | null;
 }
 
 const ICONS: Record<Status['state'], string> = {
@@ -71,7 +72,7 @@ export class StatusItem implements vscode.Disposable {
   }
 
   private *lines(paused: boolean): Generator<string> {
-    const { state, model, device, last_ms: took, message, silence } = this.status;
+    const { state, model, device, last_ms: took, message, silence, unchecked } = this.status;
     yield paused ? 'Sfumato: paused' : `Sfumato: ${state}`;
     if (model) {
       yield `Model ${model} on ${device ?? 'an unknown device'}`;
@@ -84,6 +85,9 @@ export class StatusItem implements vscode.Disposable {
     }
     if (silence) {
       yield `Nothing is shown: ${silence}`;
+    }
+    if (unchecked) {
+      yield unchecked;
     }
   }
 }

@@ -8,6 +8,7 @@ local M = {}
 ---@field device? string
 ---@field last_ms? number what the last answer of the engine took
 ---@field message string why, in states 'off' and 'error'; else ""
+---@field unchecked? string why the syntax of the last answer was not checked, or ""
 
 ---@type table<integer, sfumato.Status> by client
 local statuses = {}
@@ -50,8 +51,11 @@ function M.sentence(status)
   if status.last_ms then
     words[#words + 1] = ('%d ms for the last answer'):format(status.last_ms)
   end
-  local message = status.message
-  return table.concat(words, ', ') .. '.' .. (message and message ~= '' and ' ' .. message or '')
+  local sentences = { table.concat(words, ', ') .. '.' }
+  for _, told in ipairs({ status.message or '', status.unchecked or '' }) do
+    sentences[#sentences + 1] = told ~= '' and told or nil
+  end
+  return table.concat(sentences, ' ')
 end
 
 return M
