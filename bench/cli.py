@@ -11,6 +11,7 @@ from bench.keyboard import measure_keyboard, own_source
 from bench.machine import measure_machine
 from bench.passes import measure_passes, measure_prefill
 from bench.report import Report, draw_report, print_report
+from bench.syntax import measure_checks
 from engine.checkpoint import load
 from engine.device import place
 from engine.families.sfumato import Sfumato
@@ -56,6 +57,7 @@ def _measure(model: Path, rounds: int) -> Report:
         prefill_ms=measure_prefill(denoiser, rounds),
         contenders=measure_holes(found, placement, own_source("service.py"), rounds),
         keyboard=keyboard,
+        checks=measure_checks(own_source(), rounds),
     )
 
 

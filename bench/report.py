@@ -12,6 +12,7 @@ from bench.holes import TOKENS, Contender
 from bench.keyboard import Keyboard
 from bench.machine import Machine
 from bench.passes import Pass
+from bench.syntax import Checks
 from bench.timing import Spread
 from engine.types import EngineInfo
 
@@ -26,6 +27,7 @@ class Report:
     prefill_ms: dict[int, Spread]
     contenders: list[Contender]
     keyboard: Keyboard
+    checks: list[Checks]
 
     def facts(self) -> dict[str, float | str | None]:
         """The named figures of the run."""
@@ -47,6 +49,8 @@ class Report:
             "cancel_ms": keyboard.cancel_ms.median,
             "peak_rss_mb": keyboard.server_mb + keyboard.engine_mb,
             "offered": keyboard.offered,
+            "check_ms": max((one.sound_ms.median for one in self.checks), default=None),
+            "check_after_key_ms": max((one.key_ms.median for one in self.checks), default=None),
             "load": psutil.getloadavg()[0],
         }
         named = {"version": self.info.version, "model": self.info.model, "dtype": self.info.dtype}
@@ -84,7 +88,7 @@ def print_report(report: Report, console: Console) -> None:
     table = _table("at the keyboard", "ms")
     for name, value in rows.items():
         table.add_row(name, value)
-    console.print(table)
+    console.print(table, _checks(report.checks))
 
 
 def draw_report(report: Report, path: Path) -> None:
@@ -128,6 +132,20 @@ def _prefill(prefill_ms: dict[int, Spread]) -> Table:
     table = _table("reading on, new tokens", "ms", "ms per token")
     for tokens, taken_ms in prefill_ms.items():
         table.add_row(str(tokens), str(taken_ms), f"{taken_ms.median / tokens:.3f}")
+    return table
+
+
+def _checks(checks: list[Checks]) -> Table:
+    table = _table(
+        "ms of the syntax gate, lines",
+        "a key and a fill",
+        "sound fill",
+        "faulty fill",
+        "whole file",
+    )
+    for one in checks:
+        times = (one.key_ms, one.sound_ms, one.faulty_ms, one.whole_ms)
+        table.add_row(f"{one.lines:,}", *map(str, times))
     return table
 
 

@@ -119,7 +119,9 @@ class _Search:
     detokenize: Detokenize
 
     def faults(self, path: Path) -> tuple[Fault, ...]:
-        return self.gate.faults(self._text(path))
+        """The gate's; a text of which nothing is to be seen has one, as it is no suggestion."""
+        text = self._text(path)
+        return self.gate.faults(text) if text.strip() else (Fault(0, len(text), "blank"),)
 
     def _text(self, path: Path) -> bytes:
         return self.detokenize([token for token in path if token is not None])

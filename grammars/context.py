@@ -52,13 +52,20 @@ class Context:
         return kinds
 
     def baselines(self) -> Iterator[list[Fault]]:
-        """The faults with the hole empty, with the cursor's line stubbed, with the hole stubbed."""
-        yield self.faults(b"")
+        """The faults with the hole empty, with the cursor's line stubbed, with the hole stubbed.
+
+        Lints look through all of the text here.
+        """
+        yield self._faults_anywhere(b"")
         line = self.text[self.row : self.end] + self.text[self.end :].partition(b"\n")[0]
         indent = len(line) - len(line.lstrip())
         stubbed = Context(self.language, self.text, self.row + indent, self.row + len(line))
-        yield from map(stubbed.faults, self.language.stubs)
-        yield from map(self.faults, self.stubs)
+        yield from map(stubbed._faults_anywhere, self.language.stubs)
+        yield from map(self._faults_anywhere, self.stubs)
+
+    def _faults_anywhere(self, fill: bytes) -> list[Fault]:
+        tree, source = self._edited.fill(fill)
+        return _faults(self.language, tree.root_node, source, 0, len(source))
 
     @cached_property
     def stubs(self) -> list[bytes]:

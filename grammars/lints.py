@@ -95,9 +95,14 @@ def _indentation(source: bytes, at: int) -> bytes:
     return line[: len(line) - len(line.lstrip(b" \t\f"))].rpartition(b"\f")[2]
 
 
-def python_ast(_root: Node, source: bytes, start: int, end: int) -> Iterator[Fault]:
-    """Whatever this interpreter's own parser refuses, wherever it is."""
-    text = source.decode("utf-8-sig", "replace")
+def python_ast(root: Node, source: bytes, start: int, end: int) -> Iterator[Fault]:
+    """What this interpreter's own parser refuses in the statements that hold the fill.
+
+    Those of the innermost body: parsing the file would take longer than all else.
+    """
+    first, last = _statements_around(root, source, start, end)
+    head = b"if 1:\n" if _indentation(source, first) else b""
+    text = (head + source[first:last]).decode("utf-8-sig", "replace")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -105,10 +110,35 @@ def python_ast(_root: Node, source: bytes, start: int, end: int) -> Iterator[Fau
     except SyntaxError as error:
         lines = text.split("\n")[: max(error.lineno or 1, 1)]
         lines[-1] = lines[-1][: max((error.offset or 1) - 1, 0)]
-        at = len("\n".join(lines).encode())
+        at = first + max(len("\n".join(lines).encode()) - len(head), 0)
         yield Fault(at, at, "ast")
     except (ValueError, MemoryError, RecursionError):
         yield Fault(start, end, "ast")
+
+
+def _statements_around(root: Node, source: bytes, start: int, end: int) -> tuple[int, int]:
+    """From the start of a line to the end of a statement: the statements that touch the fill.
+
+    Of the innermost function or class whose body, on lines of its own, has the fill inside.
+    """
+    body: Node | None = root
+    first, last = 0, len(source)
+    while body:
+        near = [c for c in body.named_children if c.start_byte <= end and c.end_byte >= start]
+        if not near or near[0].type == "comment":
+            break
+        first, last = _line_start(source, near[0].start_byte), near[-1].end_byte
+        node = near[0].child_by_field_name("definition") or near[0]
+        body = node.child_by_field_name("body") if len(near) == 1 else None
+        if not (
+            body
+            and node.type in ("function_definition", "class_definition")
+            and body.start_byte < start
+            and end < body.end_byte
+            and not source[_line_start(source, body.start_byte) : body.start_byte].strip()
+        ):
+            break
+    return first, last
 
 
 _COMMA_LISTS = {"arguments", "object", "object_pattern", "type_arguments", "type_parameters"}

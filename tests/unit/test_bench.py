@@ -12,6 +12,7 @@ from bench.keyboard import Keyboard
 from bench.machine import Machine
 from bench.passes import Pass, measure_passes, measure_prefill
 from bench.report import Report
+from bench.syntax import measure_checks
 from bench.timing import Spread, percentile, side_by_side
 from engine.kv_cache import PREFIX
 from engine.tokenizer import SPECIALS
@@ -33,6 +34,8 @@ PROMISED = (
     "cold_start_ms",
     "cancel_ms",
     "peak_rss_mb",
+    "check_ms",
+    "check_after_key_ms",
 )
 
 
@@ -99,6 +102,7 @@ def test_the_last_line_holds_what_is_promised(rivals: int) -> None:
             *[contender("llama.cpp", 5.0)] * rivals,
         ],
         keyboard=KEYBOARD,
+        checks=measure_checks("def f(a):\n    return a + 1\n", rounds=1, sizes=(20,)),
     )
     facts = json.loads(report.to_json())
     assert facts.keys() >= set(PROMISED)
@@ -106,6 +110,12 @@ def test_the_last_line_holds_what_is_promised(rivals: int) -> None:
     assert facts["vs_autoregressive_32"] == 5
     assert facts["vs_llama_cpp_32"] == (0.5 if rivals else None)
     assert facts["step_over_floor_32"] == 2
+
+
+def test_the_gate_is_measured_in_files_of_every_length() -> None:
+    checks = measure_checks("def f(a):\n    return a + 1\n", rounds=1, sizes=(20, 200))
+    assert [one.lines for one in checks] == [20, 200]
+    assert all(one.sound_ms.median > 0 and one.whole_ms.median > 0 for one in checks)
 
 
 def test_nothing_typed_through_is_no_figure() -> None:

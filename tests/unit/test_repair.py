@@ -73,6 +73,12 @@ def test_a_stray_token_is_deleted() -> None:
     assert mended.tokens == lattice.tokens[:-1]
 
 
+def test_blanks_are_exchanged_for_something() -> None:
+    words = Words()
+    lattice = words.lattice([" ", "x"], [" ", "y"])
+    assert climbed(words, lattice, gate_at("total = 1  # $0\n")).text.strip() in (b"x", b"y")
+
+
 def test_wrong_indentation_is_exchanged() -> None:
     words = Words()
     lattice = words.lattice("half = r", ["\n        ", "\n    "], "return half")
@@ -186,7 +192,7 @@ def test_what_is_called_sound_is_sound(places: list[list[str]], frozen: set[int]
     lattice = words.lattice(*places, frozen=frozen)
     mended = climbed(words, lattice, gate)
     assert mended.text == words.detokenize(mended.tokens)
-    assert mended.sound == (gate.faults(mended.text) == ())
+    assert mended.sound == (bool(mended.text.strip()) and gate.faults(mended.text) == ())
     kept = [lattice.tokens[place] for place in sorted(frozen) if place < len(places)]
     remaining = iter(mended.tokens)
     assert all(token in remaining for token in kept)
