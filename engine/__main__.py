@@ -47,7 +47,11 @@ def _parser() -> argparse.ArgumentParser:
         "--listen, to whoever has a key.",
     )
     parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, metavar="DIR")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 (default: cpu)")
+    parser.add_argument(
+        "--device",
+        default="cpu",
+        help="cpu, cuda, cuda:1; cuda+int8 for half the memory (default: cpu)",
+    )
     parser.add_argument("--idle-minutes", type=float, default=15.0, metavar="N")
     add_options(parser)
     return parser

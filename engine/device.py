@@ -11,11 +11,15 @@ from engine.threads import usable_cores
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where and in what precision to compute. `threads` is the intra-op count, 0 off the CPU."""
+    """Where and in what precision to compute. `threads` is the intra-op count, 0 off the CPU.
+
+    int8  do other people's models keep their matrices in 8 bits?
+    """
 
     device: torch.device
     dtype: torch.dtype
     threads: int
+    int8: bool = False
 
 
 def place(name: str = "auto", threads: int | None = None) -> Placement:
@@ -23,10 +27,14 @@ def place(name: str = "auto", threads: int | None = None) -> Placement:
 
     bfloat16 is used only where the processor multiplies it natively (AVX512-BF16, AMX, a GPU):
     elsewhere it is emulated and slower than float32. Threads default to the physical cores: more
-    make every barrier wait for a thread that has no core.
+    make every barrier wait for a thread that has no core. "cpu+int8", "cuda+int8": other people's
+    models with their matrices in 8 bits (`engine/families/int8.py`).
 
     Raises DeviceError for a device that torch does not know or cannot see.
     """
+    name, _, weights = name.partition("+")
+    if weights not in ("", "int8"):
+        raise DeviceError(f'weights cannot be "{weights}": say "{name}+int8", or just "{name}"')
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -36,10 +44,11 @@ def place(name: str = "auto", threads: int | None = None) -> Placement:
         reason = str(error).splitlines()[0]
         raise DeviceError(f'device "{name}" is not usable here ({reason}): try "cpu"') from error
     if device.type != "cpu":
-        return Placement(device, torch.bfloat16, 0)
+        return Placement(device, torch.bfloat16, 0, weights == "int8")
     count = threads or usable_cores()
     torch.set_num_threads(count)
-    return Placement(device, torch.bfloat16 if _native_bfloat16() else torch.float32, count)
+    dtype = torch.bfloat16 if _native_bfloat16() else torch.float32
+    return Placement(device, dtype, count, weights == "int8")
 
 
 @torch.inference_mode()

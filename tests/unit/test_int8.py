@@ -1,0 +1,70 @@
+"""Weights in 8 bits: how far off they are, and what they take."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from engine import families
+from engine.device import place
+from engine.errors import DeviceError
+from engine.families.blockwise import Blockwise
+from engine.families.full import engine_ids
+from engine.families.int8 import Int8Linear
+from engine.families.model import OFFSET
+from engine.tokenizer import MASK
+from tests.support.hub_folders import (
+    SIZES,
+    SPARE,
+    special,
+    write_config,
+    write_tokenizer,
+    write_weights,
+)
+from tests.support.tiny_folders import drawn, llama_shapes
+from tests.support.tiny_model import CPU
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@torch.inference_mode()
+def test_a_product_is_off_by_one_percent_at_most(dtype: torch.dtype) -> None:
+    noise = torch.Generator().manual_seed(0)
+    linear = nn.Linear(2048, 512).to(dtype)
+    linear.weight.copy_(torch.randn(512, 2048, generator=noise))
+    x_XI = torch.randn(3, 5, 2048, generator=noise).to(dtype)
+    layer = Int8Linear(linear)
+    assert layer.weight.nbytes == linear.weight.nbytes // dtype.itemsize
+    packed, exact = layer(x_XI), linear.float()(x_XI.float())
+    assert packed.dtype == dtype
+    wrong = (packed.float() - exact).square().mean().sqrt() / exact.square().mean().sqrt()
+    assert wrong < 0.01
+
+
+def write(folder: Path) -> Path:
+    rows = special(2) + SPARE
+    config = {**SIZES, "architectures": ["SDARForCausalLM"], "vocab_size": rows, "block_size": 4}
+    config |= {"head_dim": 16, "eos_token_id": special(0), "mask_token_id": special(1)}
+    write_tokenizer(folder, ("<|endoftext|>", "<|MASK|>"), whole=True)
+    write_config(folder, config)
+    write_weights(folder, drawn(llama_shapes(config, norm=True)))
+    return folder
+
+
+@torch.inference_mode()
+def test_a_model_in_8_bits_says_nearly_what_it_said(tmp_path: Path) -> None:
+    folder, canvas_NC = write(tmp_path), torch.full((1, 3), MASK)
+    said: list[torch.Tensor] = []
+    for placement in (CPU, place("cpu+int8")):
+        model = families.load(folder, placement)
+        assert isinstance(model, Blockwise)
+        look = model.read(engine_ids([5] * 9), [], []).look
+        log_probs_PV = look(canvas_NC, torch.ones_like(canvas_NC, dtype=torch.bool)).float()
+        said.append(log_probs_PV[:, OFFSET:].exp())
+    assert (said[0] - said[1]).abs().max() < 0.05
+    assert not torch.equal(*said)
+
+
+def test_a_precision_that_is_none_is_refused() -> None:
+    with pytest.raises(DeviceError, match="int4"):
+        place("cpu+int4")
