@@ -74,11 +74,8 @@ def _serve(model: Path, device: str, idle_minutes: float) -> None:
 def _announced(model: Path, device: str, until: str) -> "Infiller":
     engine = _load(model, device)
     info = engine.info
-    size = f", {info.parameters / 1e6:.1f}M parameters" if info.parameters else ""
     print(
-        f"Sfumato {__version__} serves {info.model}{size}, "
-        f"on {info.device}, threads: {info.threads}, {until}.",
-        file=sys.stderr,
+        f"Sfumato {__version__} serves {info.model}, {info.whereabouts}, {until}.", file=sys.stderr
     )
     return engine
 

@@ -70,11 +70,14 @@ class Desk:
 
             timely = replace(request, budget_ms=max(left_ms, 0.0))
             self.threads.submit(self._run, timely, put, stop)
+            said: Word | None = None
             try:
                 while (word := await words.get()) is not None:
                     if isinstance(word, EngineError):
                         raise word
-                    yield word
+                    if word != said:  # an engine that waits for somebody repeats itself meanwhile
+                        yield word
+                    said = word
             finally:
                 stop.set()
 

@@ -270,8 +270,8 @@ class EngineInfo:
     version          of Sfumato; a client of another version starts its own engine
     model            name of the checkpoint, from its config
     checksum         SHA-256 over the checkpoint's files, hexadecimal
-    parameters       number of weights
-    device           "cpu", "cuda:0"
+    parameters       number of weights, 0 where somebody else has them
+    device           "cpu", "cuda:0", or whose server it is
     dtype            "float32", "bfloat16"
     threads          intra-op threads
     """
@@ -283,3 +283,11 @@ class EngineInfo:
     device: str
     dtype: str
     threads: int
+
+    @property
+    def whereabouts(self) -> str:
+        """How large it is and where it computes, for people."""
+        if not self.parameters:
+            return f"at {self.device}"
+        size = f"{self.parameters / 1e6:.1f}M parameters"
+        return f"{size}, {self.dtype} on {self.device}, threads: {self.threads}"

@@ -153,8 +153,8 @@ async def _engine(model: Path) -> Finding:
     except EngineError as error:
         return Finding("engine", "missing", str(error))
     memory_mb = psutil.Process(pid).memory_info().rss / 1e6
-    weights = f"{info.parameters / 1e6:.1f}M parameters, {info.dtype} on "
-    where = (weights if info.parameters else "asks ") + info.device
     return Finding(
-        "engine", "ok", f"running, process {pid}, {memory_mb:.0f} MB: {info.model}, {where}"
+        "engine",
+        "ok",
+        f"running, process {pid}, {memory_mb:.0f} MB: {info.model}, {info.whereabouts}",
     )

@@ -115,8 +115,7 @@ def print_summary(console: Console, suggestions: Sequence[Suggestion], info: Eng
         f"{len(suggestions)} hole{'s'[: len(suggestions) > 1]}: {counts}"
         f" · median {median(s.timings.total_ms for s in suggestions):.0f} ms"
         f" · {_per_second(suggestions):.0f} tokens/s · {passes} forward passes"
-        f" · model {info.model}, {info.parameters / 1e6:.1f}M parameters,"
-        f" {info.dtype} on {info.device}, threads: {info.threads}",
+        f" · model {info.model}, {info.whereabouts}",
         highlight=False,
         soft_wrap=True,
     )

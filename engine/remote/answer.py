@@ -1,6 +1,6 @@
 """An answer as it comes in: pieces of text, with what the server thought of them if it says so."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +22,23 @@ class Answer:
 
     pieces      of the text, in order
     masked      places of a diffusing draft that are still masked
+    steps       forward passes, or pieces sent
+    tokens      of the text, as far as that is known
     score_nats  of the whole, where the server itself judges that
     done        whether the server is
     """
 
     pieces: tuple[Piece, ...] = ()
     masked: int = 0
+    steps: int = 0
+    tokens: int = 0
     score_nats: float | None = None
     done: bool = False
+
+    def grown(self, pieces: list[Piece], *, done: bool) -> "Answer":
+        """With more text behind it."""
+        more, count = (*self.pieces, *pieces), self.steps + len(pieces)
+        return replace(self, pieces=more, steps=count, tokens=count, done=done)
 
     @property
     def text(self) -> str:

@@ -126,7 +126,7 @@ def _hear_completions(answer: Answer, event: Event) -> Answer:
     if not isinstance(text, str | None):
         raise TypeError(f"text should be a string, found {text!r}")
     pieces = _rated(text or "", _choice_logprobs(choice.get("logprobs") or {}))
-    return _grown(answer, pieces, done=choice.get("finish_reason") is not None)
+    return answer.grown(pieces, done=choice.get("finish_reason") is not None)
 
 
 def _hear_llama(answer: Answer, event: Event) -> Answer:
@@ -142,15 +142,16 @@ def _hear_llama(answer: Answer, event: Event) -> Answer:
         )
         for token in found.get("completion_probabilities", [])
     ]
-    return _grown(answer, _rated(text, rated), done=bool(found["stop"]))
+    return answer.grown(_rated(text, rated), done=bool(found["stop"]))
 
 
 def _hear_own(answer: Answer, event: Event) -> Answer:
     word = wire.from_event(event.name, event.data)
     if isinstance(word, Draft):
-        return replace(answer, pieces=(Piece(word.text),), masked=word.masked)
+        return replace(answer, pieces=(Piece(word.text),), masked=word.masked, steps=word.step)
     if isinstance(word, Suggestion):
-        return Answer((Piece(word.text),), score_nats=word.score_nats, done=True)
+        steps, tokens = word.timings.forward_passes, word.timings.filled_tokens
+        return Answer((Piece(word.text),), 0, steps, tokens, word.score_nats, done=True)
     return answer
 
 
@@ -192,10 +193,6 @@ def _rated(text: str, tokens: list[Piece]) -> list[Piece]:
     if text and "".join(token.text for token in tokens) == text:
         return tokens
     return [Piece(text)] if text else []
-
-
-def _grown(answer: Answer, pieces: list[Piece], *, done: bool) -> Answer:
-    return replace(answer, pieces=(*answer.pieces, *pieces), done=done)
 
 
 DIALECTS: dict[Kind, Dialect] = {

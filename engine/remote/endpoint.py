@@ -99,7 +99,8 @@ class Endpoint:
                 raise CheckpointError(f"an endpoint has no {name!r}, it has {', '.join(names)}")
             if not isinstance(value, wanted) or isinstance(value, bool):
                 raise CheckpointError(f"{name} should be of type {wanted.__name__}: {value!r}")
-        for name in ("kind", "url"):
+        several = given.get("kind") in {"mercury", "openai"}
+        for name in ("kind", "url", *(["model"] if several else [])):
             if not given.get(name):
                 raise CheckpointError(f"an endpoint needs a {name}")
         values: dict[str, Any] = {**given, "url": _trimmed(given["url"])}

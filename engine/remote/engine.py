@@ -102,8 +102,8 @@ class RemoteEngine:
             total_ms=(now_s - began_s) * 1000,
             prefill_tokens=0,
             context_tokens=0,
-            forward_passes=len(answer.pieces),
-            filled_tokens=len(answer.pieces),
+            forward_passes=answer.steps,
+            filled_tokens=answer.tokens,
         )
         yield Suggestion(text.decode(), score_nats, verdict, timings)
 
@@ -131,7 +131,12 @@ class RemoteEngine:
         return Question(before.decode(errors="ignore"), behind.decode(errors="ignore"), near)
 
     def _listen(self, question: Question, until_s: float) -> Generator[Draft, None, Answer]:
-        """Drafts; returns the answer as far as it came before `until_s`, of `time.monotonic`."""
+        """Drafts; returns the answer as far as it came before `until_s`, of `time.monotonic`.
+
+        A request that has waited out its time is not passed on.
+        """
+        if time.monotonic() >= until_s:
+            return Answer(done=True)
         reply = self._line.ask(self._dialect.path, self._dialect.body(self._endpoint, question))
         answer = Answer()
         try:
@@ -182,8 +187,8 @@ def _draft(answer: Answer, max_lines: int) -> Draft:
     """The lines that are wanted, with one mask for all that is still to come."""
     text = "\n".join(answer.text.split("\n")[:max_lines])
     if answer.done or answer.masked:
-        return Draft(text, len(answer.pieces), answer.masked)
-    return Draft(text + MASK_GLYPH, len(answer.pieces), 1)
+        return Draft(text, answer.steps, answer.masked)
+    return Draft(text + MASK_GLYPH, answer.steps, 1)
 
 
 def _without_last_word(answer: Answer) -> Answer:

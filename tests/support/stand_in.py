@@ -15,6 +15,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from engine.errors import EngineError
+from engine.types import Draft, Suggestion
+from engine.wire import request_from_json, to_event
+
 Json = dict[str, Any]
 
 KEY = "sk-of-the-tests-only"
@@ -195,6 +199,18 @@ def with_suffix(*texts: str) -> Script:
         if asked.path != "/v1/completions" or not isinstance(asked.body.get("suffix"), str):
             return failure(400, "suffix should be a string")
         return _choices(texts)
+
+    return answer
+
+
+def sfumato(*words: Draft | Suggestion | EngineError) -> Script:
+    """`sfumato engine --listen`, which reads and writes as `engine.wire` does."""
+
+    def answer(asked: Asked) -> Reply:
+        if asked.headers.get("Authorization") != f"Bearer {KEY}":
+            return failure(401, "a key is needed")
+        request_from_json(json.dumps(asked.body).encode())
+        return Reply(parts=[to_event(word) for word in words])
 
     return answer
 

@@ -33,8 +33,11 @@ def test_an_endpoint_is_what_was_saved(tmp_path: Path) -> None:
 
 
 def test_an_address_may_be_given_as_other_programs_want_it() -> None:
-    assert Endpoint.usual("openai", url="http://localhost:1/v1/").url == "http://localhost:1"
-    assert Endpoint.usual("openai", url="https://a.example/b/v1").url == "https://a.example/b"
+    assert (
+        Endpoint.usual("vllm", url="http://localhost:1/v1/", model="qwen").url
+        == "http://localhost:1"
+    )
+    assert Endpoint.usual("sglang", url="https://a.example/b/v1").url == "https://a.example/b"
 
 
 @pytest.mark.parametrize(
@@ -42,15 +45,16 @@ def test_an_address_may_be_given_as_other_programs_want_it() -> None:
     [
         ({"kind": "copilot", "url": "http://a"}, "there is no kind 'copilot'"),
         ({"kind": "openai"}, "needs a url"),
-        ({"kind": "openai", "url": "localhost:80"}, "url should be"),
-        ({"kind": "openai", "url": "http://a:99999"}, "url should be"),
-        ({"kind": "openai", "url": "https://me:secret@a"}, "url holds a password"),
-        ({"kind": "openai", "url": "http://a.example", "key": "K"}, "in the clear: use https"),
-        ({"kind": "openai", "url": "http://a", "key": "sk 123"}, "not the key itself"),
-        ({"kind": "openai", "url": "http://a", "template": "fim"}, "no template 'fim'"),
+        ({"kind": "openai", "url": "http://a"}, "needs a model"),
+        ({"kind": "sglang", "url": "localhost:80"}, "url should be"),
+        ({"kind": "sglang", "url": "http://a:99999"}, "url should be"),
+        ({"kind": "sglang", "url": "https://me:secret@a"}, "url holds a password"),
+        ({"kind": "sglang", "url": "http://a.example", "key": "K"}, "in the clear: use https"),
+        ({"kind": "sglang", "url": "http://a", "key": "sk 123"}, "not the key itself"),
+        ({"kind": "sglang", "url": "http://a", "template": "fim"}, "no template 'fim'"),
         ({"kind": "vllm", "url": "http://a", "model": "mine"}, "name a template"),
-        ({"kind": "openai", "url": "http://a", "port": "1"}, "has no 'port'"),
-        ({"kind": "openai", "url": 3}, "url should be of type str"),
+        ({"kind": "sglang", "url": "http://a", "port": "1"}, "has no 'port'"),
+        ({"kind": "sglang", "url": 3}, "url should be of type str"),
         ([], "an endpoint is an object"),
     ],
 )

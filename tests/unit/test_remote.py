@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import pytest
 import trustme
 
-from engine.errors import EndpointError
+from engine.errors import DeviceError, EndpointError
 from engine.remote import engine as remote
 from engine.remote.endpoint import Endpoint
 from engine.remote.engine import UNRATED_NATS, RemoteEngine
-from engine.types import Draft, InfillRequest, Span, Suggestion
+from engine.types import Draft, InfillRequest, Span, Suggestion, Timings
 from tests.support.stand_in import (
     KEY,
     Asked,
@@ -24,6 +24,7 @@ from tests.support.stand_in import (
     llama,
     mercury,
     serving,
+    sfumato,
     vllm,
     with_suffix,
 )
@@ -117,8 +118,25 @@ def test_a_prompt_may_be_the_users_own() -> None:
 
 @pytest.mark.parametrize("kind", ["sglang", "openai"])
 def test_without_a_template_the_server_writes_the_prompt(kind: str) -> None:
-    with engine_at(with_suffix("a", " + b"), kind) as (engine, _):
+    with engine_at(with_suffix("a", " + b"), kind, model="code") as (engine, _):
         assert fill(engine, request("c = $0\n")).text == "a + b"
+
+
+def test_another_sfumato_is_shown_as_it_draws() -> None:
+    timings = Timings(0, 0, 0, 9.0, 0, 0, forward_passes=3, filled_tokens=2)
+    words = [Draft("na░", 1, 1), Suggestion("name", -0.25, "valid", timings)]
+    with engine_at(sfumato(*words), "sfumato", key=KEY) as (engine, server):
+        *drafts, last = dict.fromkeys(engine.infill(request("name = 1\nx = $0\n")))
+    assert server.asked.get_nowait().body["language"] == "python"
+    assert Draft("na░", 1, 1) in drafts
+    assert isinstance(last, Suggestion)
+    assert (last.text, last.score_nats, last.verdict) == ("name", -0.25, "valid")
+    assert (last.timings.forward_passes, last.timings.filled_tokens) == (3, 2)
+
+
+def test_what_another_sfumato_raises_is_passed_on() -> None:
+    with engine_at(sfumato(DeviceError("out of memory.")), "sfumato") as (engine, _):
+        assert "failed (out of memory)" in complaint(engine)
 
 
 def test_a_server_that_does_not_stream_is_understood() -> None:
@@ -127,7 +145,7 @@ def test_a_server_that_does_not_stream_is_understood() -> None:
     def answer(_: Asked) -> Reply:
         return Reply(kind="application/json", parts=[whole])
 
-    with engine_at(answer, "openai") as (engine, _):
+    with engine_at(answer, "openai", model="code") as (engine, _):
         assert fill(engine, request("c = $0\n")).text == "a + b"
 
 
@@ -231,6 +249,13 @@ def test_a_server_that_sends_nothing_in_time_is_said_to_be_slow() -> None:
             fill(engine, late)
         with pytest.raises(EndpointError, match="sent nothing within"):
             fill(engine, late)  # and is asked again at once
+
+
+def test_a_request_that_waited_too_long_is_not_passed_on() -> None:
+    with engine_at(mercury("1"), "mercury") as (engine, server):
+        late = InfillRequest(b"x = \n", Span(4, 4), "python", budget_ms=0.0)
+        assert fill(engine, late).text == ""
+        assert server.asked.empty()
 
 
 def test_lines_that_are_not_wanted_are_not_waited_for() -> None:
