@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -42,10 +43,21 @@ _TICK_S = 0.05
 _BETWEEN_TOKENS = " \t\n()[]{},;.:\"'`=+-*/<>!&|"
 
 
+_AT_ONCE = 4
+
+
+class _Apart(Batch):
+    """Requests with nothing in common: each waits for an answer of its own."""
+
+    @contextmanager
+    def member(self) -> Generator[None]:
+        yield
+
+
 class RemoteEngine:
     """One server. Built as `engine.infill.Engine` is, and stands in its place.
 
-    NOTE: one request at a time.
+    Several requests may be under way.
     """
 
     def __init__(self, endpoint: Endpoint, key: str, checksum: str = "") -> None:
@@ -53,7 +65,7 @@ class RemoteEngine:
         self._dialect = DIALECTS[endpoint.kind]
         self._line = Line(endpoint, key)
         self._patience = Patience()
-        self.batch = Batch()
+        self.batch: Batch = _Apart(_AT_ONCE)
         self.info = EngineInfo(
             version=__version__,
             model=endpoint.model or endpoint.kind,
@@ -127,6 +139,8 @@ class RemoteEngine:
             text=before + hole + behind,
             hole=Span(len(before), len(before) + len(hole)),
             budget_ms=left_ms,
+            workspace="",  # of this machine, and nobody's business there
+            file="",
         )
         return Question(before.decode(errors="ignore"), behind.decode(errors="ignore"), near)
 

@@ -3,11 +3,13 @@
 import math
 import ssl
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
+from dataclasses import replace
 
 import pytest
 import trustme
 
+from engine.desk import Desk
 from engine.errors import DeviceError, EndpointError
 from engine.remote import engine as remote
 from engine.remote.endpoint import Endpoint
@@ -126,8 +128,10 @@ def test_another_sfumato_is_shown_as_it_draws() -> None:
     timings = Timings(0, 0, 0, 9.0, 0, 0, forward_passes=3, filled_tokens=2)
     words = [Draft("na░", 1, 1), Suggestion("name", -0.25, "valid", timings)]
     with engine_at(sfumato(*words), "sfumato", key=KEY) as (engine, server):
-        *drafts, last = dict.fromkeys(engine.infill(request("name = 1\nx = $0\n")))
-    assert server.asked.get_nowait().body["language"] == "python"
+        asked = replace(request("name = 1\nx = $0\n"), workspace="secret", file="plan.py")
+        *drafts, last = dict.fromkeys(engine.infill(asked))
+    sent = server.asked.get_nowait().body
+    assert (sent["language"], sent["workspace"], sent["file"]) == ("python", "", "")
     assert Draft("na░", 1, 1) in drafts
     assert isinstance(last, Suggestion)
     assert (last.text, last.score_nats, last.verdict) == ("name", -0.25, "valid")
@@ -265,6 +269,20 @@ def test_lines_that_are_not_wanted_are_not_waited_for() -> None:
 
     with engine_at(hold, "mercury") as (engine, _):
         assert fill(engine, request("x = $0\n", max_lines=2)).text == "1\ny = 2"
+
+
+@pytest.mark.asyncio
+async def test_one_request_does_not_wait_for_another() -> None:
+    def script(asked: Asked) -> Reply:
+        held = Reply(parts=[None])
+        return held if "slow" in asked.body["prompt"] else mercury("1")(asked)
+
+    with engine_at(script, "mercury") as (engine, _):
+        desk = Desk(engine)
+        async with aclosing(desk.words(request("slow = $0\n"), "one")) as slow:
+            await anext(slow)
+            *_, last = [word async for word in desk.words(request("x = $0\n"), "other")]
+            assert last.text == "1"
 
 
 # What is wrong is one sentence, and the server is left alone for a while.
