@@ -1,4 +1,4 @@
-"""Writes the server's settings, as lsp_server/settings.py has them, into package.json.
+"""Writes the server's settings and the languages that have a grammar into package.json.
 
     .venv/bin/python editors/vscode/write_settings.py
 
@@ -11,6 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from grammars.languages import LANGUAGES
 from lsp_server.settings import NUMBERS, Settings
 
 PACKAGE = Path(__file__).with_name("package.json")
@@ -50,7 +51,9 @@ def _schema(name: str, default: object) -> Property:
 
 
 def with_settings(package: Property) -> Property:
-    """A package.json with the server's settings as they should be."""
+    """A package.json with languages and the server's settings as they should be."""
+    names = sorted(name for row in LANGUAGES for name in row.lsp_ids)
+    package["activationEvents"] = [f"onLanguage:{name}" for name in names]
     for section in package["contributes"]["configuration"]:
         if section["title"] == "Suggestions":
             section["properties"] = properties()

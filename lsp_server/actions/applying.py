@@ -15,6 +15,7 @@ from lsp_server.language_server import SfumatoServer
 ANNOTATION = "sfumato"
 
 Report = Callable[[str, int], None]
+Work = Callable[[Report], Coroutine[Any, Any, Plan]]
 
 
 def text_edits(server: SfumatoServer, plan: Plan) -> list[types.TextEdit]:
@@ -63,16 +64,19 @@ async def apply(server: SfumatoServer, plan: Plan) -> None:
         raise Declined(f"The editor did not apply it: {result.failure_reason or 'no reason'}.")
 
 
-async def with_progress(
-    server: SfumatoServer, title: str, work: Callable[[Report], Coroutine[Any, Any, Plan]]
-) -> Plan:
+async def silently(_server: SfumatoServer, _title: str, work: Work) -> Plan:
+    """Do the work, and ask the client nothing: Helix answers nobody while it waits for an edit."""
+    return await work(lambda _message, _percentage: None)
+
+
+async def with_progress(server: SfumatoServer, title: str, work: Work) -> Plan:
     """Do the work, with progress and a way to cancel it where the client can show them.
 
     Raises Declined if the user cancels it.
     """
     window = server.client_capabilities.window
     if not window or not window.work_done_progress:
-        return await work(lambda _message, _percentage: None)
+        return await silently(server, title, work)
     token = str(uuid4())
     progress = server.work_done_progress
     await progress.create_async(token)

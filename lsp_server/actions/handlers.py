@@ -15,7 +15,14 @@ from lsprotocol import converters, types
 
 from engine.types import Span, Survey, SurveyRequest
 from lsp_server.actions import holes, mending, menu, next_edit, rewriting
-from lsp_server.actions.applying import apply, text_edits, with_progress, workspace_edit
+from lsp_server.actions.applying import (
+    Work,
+    apply,
+    silently,
+    text_edits,
+    with_progress,
+    workspace_edit,
+)
 from lsp_server.actions.desk import Desk, Plan, Strength
 from lsp_server.actions.page import Declined, Page
 from lsp_server.language_server import INLINE_EDITS, SfumatoServer
@@ -59,7 +66,7 @@ async def inline_edit(
     """The next edit, to be shown where it would be made; none is no error."""
     try:
         arguments = [params.text_document.uri, _converter.unstructure(params.position)]
-        plan = await _plan(server, "sfumato.nextEdit", arguments)
+        plan = await _plan(server, "sfumato.nextEdit", arguments, silently)
         edits = text_edits(server, plan)
     except Declined:
         return {"edits": []}
@@ -80,7 +87,7 @@ async def inline_edit(
 def _handler(command: str) -> Callable[..., Awaitable[str | None]]:
     async def handle(server: SfumatoServer, *arguments: object) -> str | None:
         try:
-            await apply(server, await _plan(server, command, arguments))
+            await apply(server, await _plan(server, command, arguments, with_progress))
         except Declined as reason:
             return str(reason)
         return None
@@ -114,7 +121,7 @@ async def resolve(server: SfumatoServer, action: types.CodeAction) -> types.Code
     """Make the edit of a chosen entry; tell the user where there is none."""
     try:
         data = cast("dict[str, Any]", action.data)
-        plan = await _plan(server, data["command"], data["arguments"])
+        plan = await _plan(server, data["command"], data["arguments"], silently)
         action.edit = workspace_edit(server, plan)
     except Declined as reason:
         action.disabled = types.CodeActionDisabled(str(reason))
@@ -122,8 +129,16 @@ async def resolve(server: SfumatoServer, action: types.CodeAction) -> types.Code
     return action
 
 
-async def _plan(server: SfumatoServer, command: str, arguments: Sequence[object]) -> Plan:
-    """Do the work of a command. Raises Declined with a sentence where nothing comes of it."""
+async def _plan(
+    server: SfumatoServer,
+    command: str,
+    arguments: Sequence[object],
+    run: Callable[[SfumatoServer, str, Work], Awaitable[Plan]],
+) -> Plan:
+    """Do the work of a command, with its progress shown or silently.
+
+    Raises Declined with a sentence where nothing comes of it.
+    """
     title, work = ACTIONS[command]
     uri, where, strength = _read(command, *arguments[:3])
     snapshot = server.session.snapshot(uri)
@@ -142,7 +157,7 @@ async def _plan(server: SfumatoServer, command: str, arguments: Sequence[object]
         server.history.earlier(uri),
         report=lambda _message, _percentage: None,
     )
-    return await with_progress(server, title, lambda report: work(replace(desk, report=report)))
+    return await run(server, title, lambda report: work(replace(desk, report=report)))
 
 
 def _read(

@@ -83,6 +83,7 @@ def test_a_hole_is_filled_from_the_menu(editor: FakeEditor) -> None:
     assert editor.buffer == HOLES.replace("    ...", "    return 1")
     (annotation,) = resolved["edit"]["changeAnnotations"].values()
     assert annotation == {"label": "Fill this hole", "needsConfirmation": False}
+    assert not editor.progress  # some clients answer nobody while they wait for the edit
 
 
 def test_all_holes_are_filled_in_one_edit_of_the_document(editor: FakeEditor) -> None:

@@ -1,5 +1,33 @@
 """VS Code takes half a minute to open: its tests run when asked for, by `make test-editors`."""
 
 import os
+from collections.abc import Iterator
 
-collect_ignore = [] if os.environ.get("SFUMATO_EDITORS") else ["test_vscode.py"]
+import pytest
+
+from tests.support.vscode import CodeServer, Window, missing, window
+from tests.support.window import ARTIFACTS, FILLS, is_, scripted_program, settings
+
+collect_ignore_glob = [] if os.environ.get("SFUMATO_EDITORS") else ["test_*.py"]
+
+
+@pytest.fixture(scope="session")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Window]:
+    """One window for all tests, whose engine fills what FILLS says."""
+    if reason := missing():
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("vscode")
+    usual = settings(scripted_program(folder, fills=FILLS))
+    with CodeServer(folder / "code-server", usual) as server, window(server) as first:
+        first.open("first.py", "x = $0")
+        is_(first, "idle")
+        first.close()
+        yield first
+
+
+@pytest.fixture
+def code(opened: Window, request: pytest.FixtureRequest) -> Iterator[Window]:
+    """That window, with a picture of how the test left it."""
+    yield opened
+    opened.shoot(ARTIFACTS / f"{request.node.name}.png")
+    opened.close()

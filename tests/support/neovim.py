@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from html import escape
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -34,32 +35,47 @@ def version(program: str) -> tuple[int, ...]:
 
 
 class Screen:
-    """The grid of cells that a terminal would show, kept up by Neovim's `redraw` events."""
+    """The grid of cells that a terminal would show, kept up by Neovim's `redraw` events.
+
+    looks  by number: colours as 0xRRGGBB, and whether bold or italic; 0 is what text has by default
+    """
 
     def __init__(self) -> None:
-        self._cells: list[list[str]] = []
+        self._cells: list[list[tuple[str, int]]] = []
+        self.looks: dict[int, dict[str, Any]] = {}
 
     @property
     def lines(self) -> tuple[str, ...]:
         """Rows without the blanks at their ends."""
-        return tuple("".join(row).rstrip() for row in self._cells)
+        return tuple("".join(text for text, _ in row).rstrip() for row in self._cells)
+
+    @property
+    def cells(self) -> list[list[tuple[str, int]]]:
+        """Rows of characters and the numbers of their looks."""
+        return self._cells
 
     def apply(self, event: str, arguments: list[Any]) -> None:
-        """Follow one event; those that do not change text are passed over."""
+        """Follow one event; those that do not change text or its looks are passed over."""
         if event == "grid_resize":
             _, width, height = arguments
-            self._cells = [[" "] * width for _ in range(height)]
+            self._cells = [[(" ", 0)] * width for _ in range(height)]
         elif event == "grid_clear":
-            self._cells = [[" "] * len(row) for row in self._cells]
+            self._cells = [[(" ", 0)] * len(row) for row in self._cells]
         elif event == "grid_line":
             self._line(*arguments[1:4])
         elif event == "grid_scroll":
             self._scroll(*arguments[1:6])
+        elif event == "hl_attr_define":
+            self.looks[arguments[0]] = arguments[1]
+        elif event == "default_colors_set":
+            self.looks[0] = {"foreground": arguments[0], "background": arguments[1]}
 
     def _line(self, row: int, column: int, runs: list[list[Any]]) -> None:
-        for run in runs:
-            times = run[2] if len(run) > 2 else 1
-            self._cells[row][column : column + times] = [run[0]] * times
+        look = 0
+        for text, *more in runs:
+            look = more[0] if more else look
+            times = more[1] if len(more) > 1 else 1
+            self._cells[row][column : column + times] = [(text, look)] * times
             column += times
 
     def _scroll(self, top: int, bottom: int, left: int, right: int, rows: int) -> None:
@@ -115,6 +131,16 @@ class Neovim:
         """The lines on the screen."""
         return self._screen.lines
 
+    def html(self, rows: int, columns: int) -> str:
+        """The upper left part of the screen, as a page of a browser."""
+        lines = [
+            "".join(_span(text, self._screen.looks, look) for text, look in row[:columns])
+            for row in self._screen.cells[:rows]
+        ]
+        style = f"{_css(self._screen.looks[0])}; display: inline-block; padding: 12px"
+        font = "font: 15px ui-monospace, Menlo, Consolas, monospace; line-height: 1.4"
+        return f'<pre style="{style}; {font}">{chr(10).join(lines)}</pre>'
+
     @property
     def buffer(self) -> str:
         """The current buffer's text."""
@@ -157,10 +183,12 @@ class Neovim:
             self.keys("<lt>" if mark == "<" else mark)
             self.wait(lambda _, before=before: len(self.frames) > before)
 
-    def wait(self, seen: Callable[[tuple[str, ...]], bool]) -> tuple[str, ...]:
+    def wait(
+        self, seen: Callable[[tuple[str, ...]], bool], limit_s: float = LIMIT_S
+    ) -> tuple[str, ...]:
         """Wait until the screen is as it should be; returns it."""
         while not seen(self.screen):
-            self._receive()
+            self._receive(limit_s)
         return self.screen
 
     def wait_for(self, text: str) -> tuple[str, ...]:
@@ -203,10 +231,10 @@ class Neovim:
             self._inbox.put(message)
         self._inbox.put(None)
 
-    def _receive(self) -> list[Any] | None:
+    def _receive(self, limit_s: float = LIMIT_S) -> list[Any] | None:
         """Take the next message: a redraw goes to the screen, a reply is returned."""
         try:
-            message = self._inbox.get(timeout=LIMIT_S)
+            message = self._inbox.get(timeout=limit_s)
         except queue.Empty:
             raise AssertionError("waited in vain:\n" + "\n".join(self.screen)) from None
         assert message is not None, "Neovim is gone"
@@ -226,3 +254,14 @@ def _messages(stream: IO[bytes]) -> Iterator[list[Any]]:
     while data := os.read(stream.fileno(), 65536):
         unpacker.feed(data)
         yield from unpacker
+
+
+def _span(text: str, looks: dict[int, dict[str, Any]], look: int) -> str:
+    return f'<span style="{_css(looks.get(look, {}))}">{escape(text)}</span>'
+
+
+def _css(look: dict[str, Any]) -> str:
+    names = {"foreground": "color", "background": "background"}
+    said = [f"{names[key]}: #{look[key]:06x}" for key in names if look.get(key, -1) >= 0]
+    said += ["font-weight: bold"] if look.get("bold") else []
+    return "; ".join([*said, "font-style: italic"] if look.get("italic") else said)

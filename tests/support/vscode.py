@@ -6,8 +6,8 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 EXTENSION = Path(__file__).parents[2] / "editors" / "vscode" / "dist" / "sfumato.vsix"
 
-LIMIT_S = 60.0
+LIMIT_S = 40.0
 """Bound of every wait; none is expected to come near it."""
 
 SETTINGS: Mapping[str, object] = {
@@ -38,18 +38,28 @@ SETTINGS: Mapping[str, object] = {
 GHOST = ".ghost-text-decoration, .ghost-text, .suggest-preview-text"
 """Pieces of ghost text, as a CSS selector."""
 
-GHOST_IS = r"""([selector, wanted]) => {
+GHOST_TEXT = r"""selector => {
     const pieces = [...document.querySelectorAll(selector)];
     const outer = pieces.filter(piece => !piece.parentElement.closest(selector));
     const boxes = outer.map(piece => [piece.getBoundingClientRect(), piece.textContent]);
     boxes.sort(([a], [b]) => Math.round(a.top - b.top) || a.left - b.left);
     const text = boxes.map(([_, text]) => text).join("");
-    return text.replace(/[\s\u00b7]/g, "") == wanted;
+    return text.replace(/[\s\u00b7]/g, "");
 }"""
-"""Whether the ghost text, read line by line and without blanks, is the one wanted."""
+"""The ghost text, read line by line, without blanks."""
+
+COUNT_GAPS = """selector => {
+    window.gaps = 0;
+    const look = () => {
+        window.gaps += document.querySelector(selector) ? 0 : 1;
+        window.looking = requestAnimationFrame(look);
+    };
+    look();
+}"""
+"""Begins to count the frames in which there is no ghost text."""
 
 ATTEMPTS = 100
-"""A file is read so many times within the limit before it is given up."""
+"""What the page does not show is looked at so many times within the limit."""
 
 NO_GALLERY = {"serviceUrl": "http://127.0.0.1:9"}
 """Nobody listens there: nothing is asked of a gallery of extensions."""
@@ -76,7 +86,13 @@ def missing() -> str | None:
 class CodeServer:
     """The half of VS Code that runs extensions, with ours installed and folders of its own."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, object],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._environment = environment or {}
         self._data, self._extensions = folder / "data", folder / "extensions"
         self.workspace = folder / "workspace"
         self.workspace.mkdir(parents=True)
@@ -105,6 +121,7 @@ class CodeServer:
 
     def settings(self, changed: Mapping[str, object]) -> None:
         """Write the user's settings; a window that is open follows."""
+        self.now = changed
         for level in ("User", "Machine"):  # paths of programs are taken from the latter
             path = self._data / level / "settings.json"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +132,11 @@ class CodeServer:
         with Path(log or os.devnull).open("wb") as output:
             return subprocess.Popen(
                 ["code-server", *folders, *words],
-                env=os.environ | {"EXTENSIONS_GALLERY": json.dumps(NO_GALLERY)},
+                env={
+                    **os.environ,
+                    "EXTENSIONS_GALLERY": json.dumps(NO_GALLERY),
+                    **self._environment,
+                },
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -149,14 +170,20 @@ class Window:
     def open(self, name: str, text: str) -> None:
         """Make a file, open it, and put the cursor where `$0` is."""
         before, _, after = text.partition("$0")
+        if self.file.is_file():
+            self.file.unlink()  # closed long since; the list of files stays short enough to be seen
         self.file = self.server.workspace / name
-        self.file.write_text(before + after)
+        self.file.write_text(before + after, newline="")
         self.page.get_by_role("treeitem", name=name, exact=True).dblclick()
         self.page.locator(f".tab.active[data-resource-name='{name}']").wait_for()
         self.editor.click()
+        units = len(before.rpartition("\n")[2].encode("utf-16-le")) // 2
+        self.go_to(before.count("\n") + 1, units + 1)
+
+    def go_to(self, line: int, column: int) -> None:
+        """Put the cursor at a place, both counted from 1."""
         self.page.keyboard.press("Control+G")
         self.page.locator(".quick-input-widget input").wait_for()
-        line, column = before.count("\n") + 1, len(before.rpartition("\n")[2]) + 1
         self.page.keyboard.type(f"{line}:{column}")
         self.page.keyboard.press("Enter")
         self.page.locator(".quick-input-widget").wait_for(state="hidden")
@@ -167,6 +194,29 @@ class Window:
         self.page.locator(".quick-input-widget input").wait_for()
         self.page.keyboard.type(title)
         self.page.locator(".quick-input-list-entry", has_text=title).first.click()
+
+    def answer(self, text: str) -> None:
+        """Press a button of a notification; a diff that it stands for is closed."""
+        self.page.locator(".notifications-toasts").get_by_role("button", name=text).click()
+        self.page.locator(".monaco-diff-editor").wait_for(state="detached")
+
+    def says(self, text: str) -> None:
+        """Wait until a notification says this, and close it."""
+        toast = self.page.locator(".notification-toast", has_text=text)
+        toast.wait_for()
+        toast.hover()
+        toast.locator(".codicon-notifications-clear").click()
+        toast.wait_for(state="detached")
+
+    @contextmanager
+    def beside(self) -> Generator["Window"]:
+        """Another window on the same workspace."""
+        page = self.page.context.new_page()
+        page.set_default_timeout(LIMIT_S * 1000)
+        page.goto(self.page.url, wait_until="commit")
+        page.locator(".monaco-workbench").wait_for()
+        yield Window(page, self.server)
+        page.close()
 
     def close(self) -> None:
         """Save and close the file that is open."""
@@ -187,12 +237,30 @@ class Window:
         """Save the file that is open; returns its text."""
         self.page.keyboard.press("Control+S")
         self.page.locator(".tab.active.dirty").wait_for(state="detached")
-        return self.file.read_text()
+        return self.file.read_bytes().decode()
+
+    @property
+    def ghost(self) -> str:
+        """The ghost text that is shown, without blanks."""
+        return self.page.evaluate(GHOST_TEXT, GHOST)
+
+    def wait_for_some_ghost(self) -> str:
+        """Wait until any ghost text is shown; returns it, without blanks."""
+        self.page.wait_for_function(GHOST_TEXT, arg=GHOST)
+        return self.ghost
 
     def wait_for_ghost(self, text: str) -> None:
         """Wait until this ghost text is shown; blanks are not compared."""
         wanted = re.sub(r"\s", "", text)
-        self.page.wait_for_function(GHOST_IS, arg=[GHOST, wanted])
+        is_shown = f"([selector, wanted]) => ({GHOST_TEXT})(selector) == wanted"
+        self.page.wait_for_function(is_shown, arg=[GHOST, wanted])
+
+    @contextmanager
+    def never_without_ghost(self) -> Generator[None]:
+        """Assert that each frame the window draws meanwhile has ghost text in it."""
+        self.page.evaluate(COUNT_GAPS, GHOST)
+        yield
+        assert self.page.evaluate("cancelAnimationFrame(looking), gaps") == 0
 
     def wait_without_ghost(self) -> None:
         """Wait until no ghost text is shown."""
@@ -200,11 +268,29 @@ class Window:
 
     def wait_for_text(self, text: str) -> None:
         """Wait until the file, saved, holds a text."""
+        with suppress(TimeoutError):
+            self.wait_until(lambda: self.saved() == text)
+        assert self.saved() == text
+
+    def wait_until(self, holds: Callable[[], bool]) -> None:
+        """Wait for what the page does not show. Raises TimeoutError."""
         for _ in range(ATTEMPTS):
-            if self.saved() == text:
+            if holds():
                 return
             self.page.wait_for_timeout(LIMIT_S * 1000 / ATTEMPTS)
-        assert self.saved() == text
+        raise TimeoutError
+
+    def shoot_editor(self, path: Path) -> None:
+        """Keep a picture of the text alone, as it is seen."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.page.locator(".editor-group-container").first.screenshot(path=path)
+
+    def draw(self, html: str, path: Path) -> None:
+        """Keep a picture of another page: the first element of its body."""
+        page = self.page.context.new_page()
+        page.set_content(html)
+        page.locator("body > *").first.screenshot(path=path)
+        page.close()
 
     def shoot(self, path: Path) -> None:
         """Keep a picture of the window."""
@@ -219,7 +305,7 @@ def window(server: CodeServer) -> Generator[Window]:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=CHROMIUM_FLAGS
         )
-        page = browser.new_page(viewport={"width": 1000, "height": 640})
+        page = browser.new_context(viewport={"width": 1000, "height": 640}).new_page()
         page.set_default_timeout(LIMIT_S * 1000)
         expect.set_options(timeout=LIMIT_S * 1000)
         page.goto(f"http://127.0.0.1:{server.port}/", wait_until="commit")

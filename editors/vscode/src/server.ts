@@ -14,7 +14,7 @@ import type { Diffs } from './diffs';
 import type { Pause } from './pause';
 import type { Draft, Preview } from './preview';
 import { Unavailable, findProgram, offerToInstall } from './program';
-import { own, serverSettings } from './settings';
+import { languages, own, serverSettings } from './settings';
 import type { Status, StatusItem } from './status';
 
 /** Pause after the first, second, ... death in a row. */
@@ -22,19 +22,6 @@ const BACK_OFF_MS = [1_000, 2_000, 5_000, 15_000, 60_000];
 
 /** A server that has lived this long has not died in a row. */
 const SETTLED_MS = 60_000;
-
-const LANGUAGES = [
-  'c',
-  'cpp',
-  'go',
-  'java',
-  'javascript',
-  'javascriptreact',
-  'python',
-  'rust',
-  'typescript',
-  'typescriptreact',
-];
 
 export interface Surroundings {
   log: vscode.LogOutputChannel;
@@ -64,6 +51,7 @@ export class Server {
     const { log, status } = this.around;
     this.attempts += 1;
     const attempt = this.attempts;
+    status.set({ state: 'starting' });
     try {
       const program = (await findProgram(this.context)) ?? (await offerToInstall(this.context, log));
       if (attempt !== this.attempts) {
@@ -124,7 +112,7 @@ export class Server {
   private options(): LanguageClientOptions {
     const { log, pause, diffs } = this.around;
     return {
-      documentSelector: LANGUAGES.map((language) => ({ language })),
+      documentSelector: languages(this.context).map((language) => ({ language })),
       outputChannel: log,
       initializationOptions: serverSettings(this.context),
       synchronize: { configurationSection: 'sfumato' },

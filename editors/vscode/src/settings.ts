@@ -1,5 +1,5 @@
 /** Settings. The server's own are passed on unread: their names, defaults and descriptions in
- * package.json are written by a script from lsp_server/settings.py. */
+ * package.json are written by a script from lsp_server/settings.py, as are the languages. */
 
 import * as vscode from 'vscode';
 
@@ -21,6 +21,16 @@ export function serverSettings(
   return Object.fromEntries(
     names.map((name) => [name.slice('sfumato.'.length), values.get(name)]),
   );
+}
+
+const ON_LANGUAGE = 'onLanguage:';
+
+/** The languages that are completed: those that wake this extension up. */
+export function languages(context: vscode.ExtensionContext): string[] {
+  const events = context.extension.packageJSON.activationEvents as string[];
+  return events
+    .filter((event) => event.startsWith(ON_LANGUAGE))
+    .map((event) => event.slice(ON_LANGUAGE.length));
 }
 
 /** A setting of this extension. */

@@ -1,0 +1,51 @@
+"""The model that ships, in both editors: whatever it writes is shown, taken, and pictured."""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import plugin
+from tests.support.neovim import Neovim, neovims
+from tests.support.processes import corner, end_processes
+from tests.support.vscode import Window
+from tests.support.window import ARTIFACTS, ROOT, real_program, running
+
+BEFORE, _, AFTER = (ROOT / "examples" / "inventory.py").read_text().partition("[$0]")
+TEXT = f"{BEFORE}$0{AFTER.replace('$0', '')}"
+"""A bracket at the cursor, and the model knows what to delete."""
+
+ROWS, COLUMNS = 21, 62
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with corner(monkeypatch) as path:
+        yield path
+        end_processes(ROOT / "engine" / "weights")
+
+
+def test_ghost_text_comes_and_is_taken_in_vs_code(code: Window, folder: Path) -> None:
+    with running(code, real_program(folder / "program"), minChancePercent=0):
+        code.open("inventory.py", TEXT)
+        code.type("[")
+        shown = code.wait_for_some_ghost()
+        code.shoot_editor(ARTIFACTS / "vscode.png")
+        code.press("Tab")
+        code.wait_without_ghost()
+        assert shown in re.sub(r"\s", "", code.saved())
+
+
+@pytest.mark.skipif(not neovims(), reason="no Neovim was found")
+def test_ghost_text_is_drawn_in_neovim(code: Window, folder: Path) -> None:
+    sfumato = str(Path(sys.executable).with_name("sfumato"))
+    settings = {"deadline_ms": 10_000, "min_chance_percent": 0}
+    config = {"cmd": [sfumato, "lsp"], "settings": settings}
+    with Neovim(neovims()[0], folder, plugin.init(config)) as editor:
+        plugin.ready(editor, folder)
+        editor.edit(folder / "inventory.py", TEXT)
+        editor.type("[")
+        editor.wait(lambda lines: any(re.search(r"del self\.items\[\S", line) for line in lines))
+        code.draw(editor.html(ROWS, COLUMNS), ARTIFACTS / "neovim.png")

@@ -1,0 +1,112 @@
+"""The extension in a real VS Code when something is wrong: what is said, and what goes on."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import corner
+from tests.support.scripted_engine import Script, write_script
+from tests.support.vscode import Window
+from tests.support.window import FILL, METHOD, is_, running, scripted_program, settings
+
+LOOK_FOR_DRAFT = """() => {
+    window.draft = "";
+    const look = () => {
+        for (const each of document.querySelectorAll(".view-line span")) {
+            for (const side of ["::before", "::after"]) {
+                const text = getComputedStyle(each, side).content;
+                window.draft = text.startsWith('"f(n') ? text : window.draft;
+            }
+        }
+        requestAnimationFrame(look);
+    };
+    look();
+}"""
+"""Keeps the text of a decoration that begins as the draft does."""
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with corner(monkeypatch) as path:
+        yield path
+
+
+def test_the_server_is_killed_and_comes_back(code: Window) -> None:
+    code.open("killed.py", METHOD)
+    is_(code, "idle")
+    for process in code.server.children("tests.support.scripted_server"):
+        process.kill()
+    is_(code, "starting")
+    is_(code, "idle")
+    code.type(" ")
+    code.wait_for_ghost(FILL)
+
+
+def test_the_engine_is_killed_and_comes_back(code: Window, folder: Path) -> None:
+    write_script(folder / "model", Script(answer=FILL))
+    program = scripted_program(folder / "program", engine=str(folder / "model"))
+    with running(code, program):
+        code.open("engine.py", METHOD)
+        code.type(" ")
+        code.wait_for_ghost(FILL)
+        (engine,) = code.server.children("scripted_engine.py")
+        engine.kill()
+        code.press("Escape")
+        code.type("typing goes on")
+        code.editor.get_by_text("typing goes on").wait_for()
+        is_(code, "idle")
+        code.press("Enter")
+        code.type("x = ")
+        code.wait_for_ghost(FILL)
+
+
+def test_paused_it_shows_nothing(code: Window) -> None:
+    code.open("paused.py", METHOD)
+    code.command("Sfumato: Pause or Go On")
+    is_(code, "paused")
+    code.type(" ")
+    code.command("Sfumato: Pause or Go On")
+    is_(code, "idle")
+    assert code.ghost == ""
+
+
+def test_settings_that_make_no_sense_are_told_and_the_others_hold(code: Window) -> None:
+    usual = code.server.now
+    code.server.settings({**usual, "sfumato.maxLines": "many"})
+    code.says("maxLines should be a whole number")
+    code.open("settings.py", METHOD)
+    code.type(" ")
+    code.wait_for_ghost(FILL)
+    code.server.settings(usual)
+
+
+def test_a_program_that_cannot_be_run_is_named(code: Window, tmp_path: Path) -> None:
+    usual = code.server.now
+    code.server.settings(settings(str(tmp_path / "nowhere")))
+    code.says("nowhere, which cannot be run")
+    is_(code, "error")
+    code.open("typing.py", METHOD)
+    code.type(" x")
+    code.wait_for_text(METHOD.replace("$0", " x"))
+    code.server.settings(usual)
+    is_(code, "idle")
+
+
+def test_drafts_are_drawn_as_they_sharpen(code: Window, folder: Path) -> None:
+    gate = folder / "gate"
+    os.mkfifo(gate)
+    leave = os.open(gate, os.O_RDWR)
+    write_script(folder / "model", Script(answer="f(names)", gate=str(gate)))
+    program = scripted_program(folder / "program", engine=str(folder / "model"))
+    with running(code, program, livePreview=True):
+        code.open("preview.py", "x =$0\n")
+        code.type(" ")
+        code.page.evaluate(LOOK_FOR_DRAFT)
+        os.write(leave, b"...")  # of eight steps
+        code.page.wait_for_function("draft")
+        os.write(leave, b".....")
+        code.wait_for_ghost("f(names)")
+        assert code.page.evaluate("draft") == '"f(n░░░░░"'
+    os.close(leave)

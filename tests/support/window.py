@@ -1,0 +1,103 @@
+"""What VS Code is set up with in tests: programs in the place of `sfumato`, and their fills."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from tests.support.vscode import Window
+
+ROOT = Path(__file__).parents[2]
+
+STARTS = "starts"
+"""Beside a program: a file with a line for each time that it was started."""
+
+ARTIFACTS = Path(os.environ.get("SFUMATO_EDITORS", ROOT / "build" / "editors"))
+"""Where pictures of the windows are kept."""
+
+FILL = "self.items.get(name)\n        count = 1"
+METHOD = "class A:\n    def find(self, name):\n        return$0\n"
+"""A space at the cursor is followed by FILL."""
+FILLED = METHOD.replace("$0", f" {FILL}")
+
+HOLES = "def one(x):\n    ...\n\n\ndef two(x): ...\n\n\nthree = $1\n"
+HOLES_FILLED = "def one(x):\n    return 1\n\n\ndef two(x):\n    return 2\n\n\nthree = 3\n"
+
+FILLS = {
+    "name)": FILL,
+    **dict.fromkeys(("b =", "t =", "u =", "x =", "y ="), FILL),
+    "one": "return 1",
+    "two": "return 2",
+    "three": "3",
+    "return a +": " b",
+    "# sum": "total = sum(values)",
+    "area(1": "height",
+}
+"""What the scripted engine puts behind each of these."""
+
+
+def scripted_program(folder: Path, **script: object) -> str:
+    """The real server with a scripted engine, as a program in a file."""
+    return _program(
+        folder,
+        f"PYTHONPATH='{ROOT}' XDG_STATE_HOME='{folder}'",
+        f"'{sys.executable}' -P -m tests.support.scripted_server '{json.dumps(script)}'",
+    )
+
+
+def real_program(folder: Path) -> str:
+    """`sfumato` itself, whose engine is shared with nobody outside of the folder."""
+    run = folder / "run"
+    run.mkdir(mode=0o700, parents=True)
+    sfumato = Path(sys.executable).with_name("sfumato")
+    words = f"XDG_RUNTIME_DIR='{run}' XDG_STATE_HOME='{folder}'"
+    return _program(folder, words, f"'{sfumato}' \"$@\"")
+
+
+def _program(folder: Path, environment: str, command: str) -> str:
+    folder.mkdir(exist_ok=True)
+    program = folder / "sfumato"
+    started = f"echo started >> '{folder / STARTS}'"
+    program.write_text(f"#!/bin/sh\nexport {environment}\n{started}\nexec {command}\n")
+    program.chmod(0o755)
+    return str(program)
+
+
+def settings(program: str, **more: object) -> dict[str, object]:
+    """The user's settings, with our own by their short names."""
+    ours = {"program": program, "deadlineMs": 10_000, "holeMarker": "$1", **more}
+    return {f"sfumato.{name}": value for name, value in ours.items()}
+
+
+def is_(window: Window, state: str) -> None:
+    """Wait until the item in the status bar says so."""
+    expect(window.status).to_have_accessible_name(re.compile(f"Sfumato: {state}"))
+
+
+@contextmanager
+def running(window: Window, program: str, **more: object) -> Generator[Window]:
+    """The window while it uses another program."""
+    usual = window.server.now
+    _use(window, settings(program, **more))
+    try:
+        yield window
+    finally:
+        _use(window, usual)
+
+
+def _use(window: Window, changed: Mapping[str, object]) -> None:
+    """Change the program, and wait until it was started and is ready."""
+    starts = Path(str(changed["sfumato.program"])).with_name(STARTS)
+    before = _size(starts)
+    window.server.settings(changed)
+    window.wait_until(lambda: _size(starts) > before)
+    is_(window, "idle")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
