@@ -92,7 +92,7 @@ def in_neovim(program: str, ghost_text: str, cmd: list[str], folder: Path) -> li
     text, rows = source()
     config = {"cmd": cmd, "ghost_text": ghost_text, "settings": SETTINGS}
     with Neovim(program, folder, init(config)) as editor:
-        editor.edit(folder / "stock.py", f"{text}$0")
+        editor.edit(folder / "stock.py", f"$0{text}")
         editor.keys("<Esc>")
         editor.wait_until("(vim.lsp.get_clients({ name = 'sfumato' })[1] or {}).initialized")
         times = [_key(editor, row) for row in [rows[0], *rows]]

@@ -51,15 +51,21 @@ def test_the_engine_is_killed_and_comes_back(code: Window, folder: Path) -> None
         code.open("engine.py", METHOD)
         code.type(" ")
         code.wait_for_ghost(FILL)
-        (engine,) = code.server.children("scripted_engine.py")
-        engine.kill()
+        (old,) = code.server.children("scripted_engine.py")
+        old.kill()
         code.press("Escape")
         code.type("typing goes on")
         code.editor.get_by_text("typing goes on").wait_for()
+        code.wait_until(lambda: {old.pid}.isdisjoint(_engines(code)) and _engines(code) != [])
         is_(code, "idle")
-        code.press("Enter")
-        code.type("x = ")
+        code.close()
+        code.open("engine_again.py", METHOD)
+        code.type(" ")
         code.wait_for_ghost(FILL)
+
+
+def _engines(code: Window) -> list[int]:
+    return [process.pid for process in code.server.children("scripted_engine.py")]
 
 
 def test_paused_it_shows_nothing(code: Window) -> None:

@@ -37,6 +37,7 @@ export class Server {
   private deaths = 0;
   private startedAt = 0;
   private attempts = 0;
+  private turn: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly context: vscode.ExtensionContext,
@@ -62,11 +63,7 @@ export class Server {
         return;
       }
       this.program = program;
-      log.info(`starting ${program}`);
-      this.client = new LanguageClient('sfumato', 'Sfumato', this.command(), this.options());
-      this.listen(this.client);
-      this.startedAt = Date.now();
-      await this.client.start();
+      await this.inTurn(() => this.launch());
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       log.error(message);
@@ -78,9 +75,11 @@ export class Server {
   }
 
   async stop(): Promise<void> {
-    const client = this.client;
-    this.client = undefined;
-    await client?.dispose();
+    await this.inTurn(async () => {
+      const client = this.client;
+      this.client = undefined;
+      await client?.dispose();
+    });
   }
 
   async restart(): Promise<void> {
@@ -101,6 +100,31 @@ export class Server {
       return undefined;
     }
     return this.client.sendRequest<T>(method, params);
+  }
+
+  private async launch(): Promise<void> {
+    this.around.log.info(`starting ${this.program}`);
+    this.client = new LanguageClient('sfumato', 'Sfumato', this.command(), this.options());
+    this.listen(this.client);
+    this.startedAt = Date.now();
+    await this.client.start();
+  }
+
+  /** Not to a server that is just being stopped. */
+  private tellSettings(): Promise<void> {
+    return this.inTurn(async () => {
+      if (this.client?.isRunning()) {
+        const settings = { sfumato: serverSettings(this.context) };
+        await this.client.sendNotification('workspace/didChangeConfiguration', { settings });
+      }
+    });
+  }
+
+  /** One start or stop after the other: a client that is still starting cannot be stopped. */
+  private inTurn(action: () => Promise<void>): Promise<void> {
+    const done = this.turn.then(action);
+    this.turn = done.catch(() => undefined);
+    return done;
   }
 
   private command(): ServerOptions {
@@ -130,10 +154,7 @@ export class Server {
             items.map(({ scopeUri }) =>
               serverSettings(this.context, scopeUri ? vscode.Uri.parse(scopeUri) : undefined),
             ),
-          didChangeConfiguration: async () => {
-            const settings = { sfumato: serverSettings(this.context) };
-            await this.client?.sendNotification('workspace/didChangeConfiguration', { settings });
-          },
+          didChangeConfiguration: () => this.tellSettings(),
           handleApplyEdit: async (params, next) =>
             (await diffs.agreed(this.client!, params))
               ? next(params, new vscode.CancellationTokenSource().token)
@@ -154,10 +175,13 @@ export class Server {
   /** The connection was lost: wait, then have the server started again. */
   private async closed(): Promise<{ action: CloseAction; handled: boolean }> {
     const { log, status } = this.around;
+    if (!this.client) {
+      return { action: CloseAction.DoNotRestart, handled: true }; // it was stopped
+    }
     this.deaths = Date.now() - this.startedAt > SETTLED_MS ? 0 : this.deaths;
     const pauseMs = BACK_OFF_MS[this.deaths];
     this.deaths += 1;
-    if (pauseMs === undefined || !this.client) {
+    if (pauseMs === undefined) {
       status.fail('The language server does not stay up; its log says why.');
       return { action: CloseAction.DoNotRestart, handled: true };
     }
