@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from engine import __version__
 from engine.endpoints.options import add_options
 from engine.errors import AccessError, CheckpointError, EndpointError, EngineError
-from engine.remote import endpoint
+from engine.loading import load
 from engine.rendezvous import DEFAULT_MODEL, rendezvous
-from engine.threads import SERVING_THREADS, wait_passively
+from engine.threads import wait_passively
 
 if TYPE_CHECKING:
-    from engine.service import Infiller
+    from engine.desk import Infiller
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -72,22 +72,12 @@ def _serve(model: Path, device: str, idle_minutes: float) -> None:
 
 
 def _announced(model: Path, device: str, until: str) -> "Infiller":
-    engine = _load(model, device)
+    engine = load(model, device)
     info = engine.info
     print(
         f"Sfumato {__version__} serves {info.model}, {info.whereabouts}, {until}.", file=sys.stderr
     )
     return engine
-
-
-def _load(model: Path, device: str) -> "Infiller":
-    if endpoint.is_in(model):
-        from engine.remote.engine import RemoteEngine
-
-        return RemoteEngine.load(model)
-    from engine.infill import Engine  # brings in torch, which a process that leaves needs not
-
-    return Engine.load(model, device, SERVING_THREADS)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,17 @@ class Infiller(Protocol):
     def index(self, change: WorkspaceChange, /) -> int: ...
 
 
+class Asked(Protocol):
+    """Whoever answers for an engine: the desk before it, or one that passes questions on."""
+
+    @property
+    def info(self) -> EngineInfo: ...
+
+    def words(self, request: InfillRequest, client: str = "") -> AsyncGenerator[Word, None]: ...
+
+    async def index(self, change: WorkspaceChange) -> int: ...
+
+
 class Desk:
     """One engine, and whoever asks it.
 
@@ -48,6 +59,14 @@ class Desk:
         self.engine = engine
         self.turns = Turns(engine.batch.size)
         self.threads = ThreadPoolExecutor(engine.batch.size, thread_name_prefix="infill")
+
+    @property
+    def info(self) -> EngineInfo:
+        return self.engine.info
+
+    async def index(self, change: WorkspaceChange) -> int:
+        """Take in files of a workspace; returns how many are kept."""
+        return await asyncio.to_thread(self.engine.index, change)
 
     async def words(self, request: InfillRequest, client: str = "") -> AsyncGenerator[Word, None]:
         """Drafts, then one Suggestion. To cancel, close the generator.

@@ -41,7 +41,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from engine import wire
-from engine.desk import Desk, Infiller
+from engine.desk import Asked, Desk, Infiller
 from engine.errors import EngineError
 from engine.rendezvous import Rendezvous
 from engine.survey import survey
@@ -130,7 +130,7 @@ class EventStream(StreamingResponse):
             await super().stream_response(send)
 
 
-async def events(desk: Desk, request: InfillRequest, client: str) -> AsyncGenerator[str, None]:
+async def events(desk: Asked, request: InfillRequest, client: str) -> AsyncGenerator[str, None]:
     """The answer in our own protocol, what went wrong included."""
     try:
         async with aclosing(desk.words(request, client)) as words:
@@ -148,14 +148,14 @@ async def _word(http_request: Request, read: Callable[[bytes], Word]) -> Word:
         raise HTTPException(400, str(error)) from error
 
 
-def own_routes(desk: Desk) -> list[Route]:
+def own_routes(desk: Asked) -> list[Route]:
     """Our own protocol, see `engine.wire`."""
 
     async def health(_: Request) -> Response:
         return JSONResponse({"status": "ok", "pid": os.getpid()})
 
     async def info(_: Request) -> Response:
-        return Response(wire.to_json(desk.engine.info), media_type="application/json")
+        return Response(wire.to_json(desk.info), media_type="application/json")
 
     async def infill(http_request: Request) -> Response:
         request = await _word(http_request, wire.request_from_json)
@@ -169,7 +169,7 @@ def own_routes(desk: Desk) -> list[Route]:
 
     async def index(http_request: Request) -> Response:
         change = await _word(http_request, wire.workspace_change_from_json)
-        return JSONResponse({"files": await asyncio.to_thread(desk.engine.index, change)})
+        return JSONResponse({"files": await desk.index(change)})
 
     return [
         Route("/health", health),

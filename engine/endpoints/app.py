@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from engine.desk import Asked
 from engine.endpoints.answers import Model, Models
 from engine.endpoints.bodies import read
 from engine.endpoints.chat import Chat, Edit
@@ -26,7 +27,7 @@ from engine.endpoints.openapi import document
 from engine.endpoints.task import Outcome, Task, outcome
 from engine.endpoints.text import Completions, Fim
 from engine.errors import ConstraintError, EngineBusy, EngineError, RequestTooLong
-from engine.service import Desk, EventStream, own_routes
+from engine.service import EventStream, own_routes
 from engine.types import Draft, EngineInfo, Suggestion, Timings
 
 DIALECTS: tuple[Dialect[Any], ...] = (Fim(), Edit(), Completions(), Chat(), Infill())
@@ -34,9 +35,9 @@ DIALECTS: tuple[Dialect[Any], ...] = (Fim(), Edit(), Completions(), Chat(), Infi
 NOTHING = Timings(0.0, 0.0, 0.0, 0.0, 0, 0, 0, 0)
 
 
-def build_app(desk: Desk, metrics: Metrics) -> Starlette:
+def build_app(desk: Asked, metrics: Metrics) -> Starlette:
     """Everything that is served: our own protocol, the dialects, and what there is to know."""
-    model = desk.engine.info
+    model = desk.info
     whole = document(DIALECTS, model)
 
     async def models(_: Request) -> Response:
@@ -69,7 +70,7 @@ def build_app(desk: Desk, metrics: Metrics) -> Starlette:
 
 
 def _handler(
-    dialect: Dialect[Any], desk: Desk, metrics: Metrics
+    dialect: Dialect[Any], desk: Asked, metrics: Metrics
 ) -> Callable[[Request], Awaitable[Response]]:
     """The route of one dialect."""
 
@@ -79,7 +80,7 @@ def _handler(
             raise ApiError("Content-Type must be application/json.", 415)
         body = read(await request.body(), dialect.body)
         task = await asyncio.to_thread(dialect.task, body)  # it may parse, to tell the language
-        stamp = Stamp(desk.engine.info.model)
+        stamp = Stamp(desk.info.model)
         if getattr(body, "stream", False):
             return EventStream(_events(dialect, body, task, stamp, desk, metrics))
         done = await _attended(request, _done(task, desk, metrics))
@@ -88,7 +89,7 @@ def _handler(
     return handle
 
 
-async def _done(task: Task, desk: Desk, metrics: Metrics) -> Outcome:
+async def _done(task: Task, desk: Asked, metrics: Metrics) -> Outcome:
     async with aclosing(_words(task, desk, metrics)) as words:
         async for word in words:
             if isinstance(word, Suggestion):
@@ -97,7 +98,7 @@ async def _done(task: Task, desk: Desk, metrics: Metrics) -> Outcome:
 
 
 async def _words(
-    task: Task, desk: Desk, metrics: Metrics
+    task: Task, desk: Asked, metrics: Metrics
 ) -> AsyncGenerator[Draft | Suggestion, None]:
     """What the engine says to a task; nothing is asked where no token is wanted."""
     if task.max_tokens == 0:
@@ -126,7 +127,7 @@ async def _events(
     body: Struct,
     task: Task,
     stamp: Stamp,
-    desk: Desk,
+    desk: Asked,
     metrics: Metrics,
 ) -> AsyncGenerator[str, None]:
     """A stream's events. What fails under way is its last one: the status is sent by then."""

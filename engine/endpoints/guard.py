@@ -3,6 +3,7 @@
 import math
 import time
 from collections import Counter
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from limits import RateLimitItemPerMinute
@@ -17,6 +18,9 @@ from engine.endpoints.metrics import Metrics
 
 NOBODY = "local"
 """The client's name where no key is asked for."""
+
+CLIENT: ContextVar[str] = ContextVar("client", default=NOBODY)
+"""Who asks, for whoever answers and is interested."""
 
 _OPEN = ("/health",)
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -79,6 +83,7 @@ class Guard:
             self._metrics.requests.labels(path, status, client).inc()
 
     async def _pass(self, client: str, scope: Scope, receive: Receive, send: Send) -> None:
+        CLIENT.set(client)
         self._busy[client] += 1
         try:
             with self._metrics.in_flight.track_inprogress():

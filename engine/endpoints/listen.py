@@ -14,12 +14,13 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
+from engine.desk import Asked, Desk, Infiller
 from engine.endpoints.access import Keys, read_keys
 from engine.endpoints.app import build_app
 from engine.endpoints.guard import Guard, Limits
 from engine.endpoints.metrics import Metrics
+from engine.endpoints.shared import Shared
 from engine.errors import AccessError
-from engine.service import Desk, Infiller
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +60,10 @@ def place_of(options: argparse.Namespace) -> Listening:
     )
 
 
-def guarded(engine: Infiller, keys: Keys, limits: Limits) -> ASGIApp:
-    """The whole app over a loaded engine."""
+def guarded(desk: Asked, keys: Keys, limits: Limits) -> ASGIApp:
+    """The whole app, over a desk that answers."""
     metrics = Metrics()
-    return Guard(build_app(Desk(engine), metrics), keys, limits, metrics)
+    return Guard(build_app(Shared(desk), metrics), keys, limits, metrics)
 
 
 def listen(place: Listening, load: Callable[[], Infiller]) -> None:
@@ -72,7 +73,7 @@ def listen(place: Listening, load: Callable[[], Infiller]) -> None:
     """
     listener = _bind(place)
     try:
-        server = uvicorn.Server(_config(guarded(load(), place.keys, place.limits), place))
+        server = uvicorn.Server(_config(guarded(Desk(load()), place.keys, place.limits), place))
         asyncio.run(server.serve(sockets=[listener]))
     finally:
         listener.close()

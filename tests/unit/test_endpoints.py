@@ -18,6 +18,7 @@ from engine import (
     WorkspaceChange,
 )
 from engine.batch import Batch
+from engine.desk import Desk
 from engine.endpoints.access import Keys
 from engine.endpoints.guard import Limits
 from engine.endpoints.listen import guarded
@@ -63,7 +64,7 @@ class Recorder:
 
 
 def client_of(engine: Recorder) -> TestClient:
-    app = guarded(engine, Keys(), Limits())
+    app = guarded(Desk(engine), Keys(), Limits())
     return TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
 
 

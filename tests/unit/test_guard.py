@@ -9,10 +9,12 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from engine import AccessError, Draft, InfillRequest, Suggestion
+from engine import AccessError, Draft, InfillRequest, Span, Suggestion, wire
+from engine.desk import Desk
 from engine.endpoints.access import Keys, read_keys
 from engine.endpoints.guard import Limits
 from engine.endpoints.listen import Listening, guarded, listen
+from engine.types import WorkspaceChange
 from tests.support.scripted_engine import Script, ScriptedEngine
 
 ANN, BEN = "ann-has-a-long-key", "ben-has-another-one"
@@ -21,7 +23,7 @@ BODY = {"model": "m", "prompt": "x = "}
 
 
 def client_of(keys: Keys = KEYS, limits: Limits | None = None) -> TestClient:
-    app = guarded(ScriptedEngine(Script()), keys, limits or Limits())
+    app = guarded(Desk(ScriptedEngine(Script())), keys, limits or Limits())
     return TestClient(app, base_url="http://localhost:8012")
 
 
@@ -99,7 +101,7 @@ class Waiting(ScriptedEngine):
 @pytest.mark.asyncio
 async def test_requests_at_once_are_limited_for_each_key_and_for_all() -> None:
     engine = Waiting()
-    app = guarded(engine, KEYS, Limits(at_once=2, in_all=3))
+    app = guarded(Desk(engine), KEYS, Limits(at_once=2, in_all=3))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
 
@@ -119,6 +121,36 @@ async def test_requests_at_once_are_limited_for_each_key_and_for_all() -> None:
         os.write(engine.write, b"...")
         answers = await asyncio.gather(*first, *second)
         assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 429, 503]
+
+
+class Indexing(ScriptedEngine):
+    """Keeps the names of workspaces."""
+
+    def __init__(self) -> None:
+        super().__init__(Script())
+        self.workspaces: list[str] = []
+
+    def index(self, change: WorkspaceChange) -> int:
+        self.workspaces.append(change.workspace)
+        return 1
+
+    def infill(self, request: InfillRequest) -> Generator[Draft | Suggestion, None, None]:
+        self.workspaces.append(request.workspace)
+        yield from super().infill(request)
+
+
+def test_what_two_clients_call_the_same_workspace_is_not_shared() -> None:
+    engine = Indexing()
+    client = TestClient(guarded(Desk(engine), KEYS, Limits()), base_url="http://localhost")
+    for key in (ANN, BEN):
+        change = wire.to_json(WorkspaceChange("home"))
+        client.post("/v1/workspace", content=change, headers=bearer(key))
+        request = wire.to_json(InfillRequest(b"", Span(0, 0), "python", workspace="home"))
+        client.post("/v1/infill", content=request, headers=bearer(key))
+    anns, again, bens, too = engine.workspaces
+    assert anns == again != bens == too
+    client.post("/v1/completions", json=BODY, headers=bearer(ANN))
+    assert engine.workspaces[-1] == ""
 
 
 def test_without_keys_only_this_machine_may_be_named() -> None:
