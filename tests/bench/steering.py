@@ -30,6 +30,7 @@ from engine.canvas import Canvas
 from engine.infill import Engine
 from engine.rendezvous import DEFAULT_MODEL
 from engine.settle import Fill, Settled, Settler
+from engine.threads import SERVING_THREADS
 from engine.train.corpus import SourceFile
 from engine.train.items import KINDS, Item, draw_items
 from engine.types import InfillRequest
@@ -195,7 +196,7 @@ def main() -> None:
     parser.add_argument("--show", type=int, default=0, help="so many holes left empty, each row")
     given = parser.parse_args()
     rates = [float(rate) for rate in given.rates.split(",")]
-    engine = Engine.load(DEFAULT_MODEL)
+    engine = Engine.load(DEFAULT_MODEL, threads=SERVING_THREADS)
     print(f"| {' | '.join(_TITLES)} |\n|{'---|' * len(_TITLES)}")
     answers: list[Answer] = []
     for name in given.languages.split(","):
