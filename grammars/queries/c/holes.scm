@@ -1,6 +1,8 @@
 ; What is worth filling, by kind: from the first to the last node of a name. `.inside` is what lies
 ; between a node's first and last child, which are brackets or quotes.
 
+(preproc_include path: (string_literal) @imports.inside)
+(preproc_include path: (system_lib_string) @imports)
 (argument_list) @arguments.inside
 ((comment) @docstring (#match? @docstring "^/\\*\\*"))
 (parameter_declaration type: (_) @type)

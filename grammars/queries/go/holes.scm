@@ -1,6 +1,7 @@
 ; What is worth filling, by kind: from the first to the last node of a name. `.inside` is what lies
 ; between a node's first and last child, which are brackets or quotes.
 
+((comment)+ @docstring . [(function_declaration) (method_declaration) (type_declaration)])
 (argument_list) @arguments.inside
 (import_spec_list "(" ")") @imports.inside
 (parameter_declaration type: (_) @type)

@@ -1,6 +1,7 @@
 ; What is worth filling, by kind: from the first to the last node of a name. `.inside` is what lies
 ; between a node's first and last child, which are brackets or quotes.
 
+(import_declaration (scoped_identifier) @imports)
 (argument_list) @arguments.inside
 ((block_comment) @docstring (#match? @docstring "^/\\*\\*"))
 (formal_parameter type: (_) @type)
