@@ -26,7 +26,7 @@ from grammars.window import is_balanced, window_around
 WHOLE_FILE_BYTES = 256 * 1024
 """Longest text that `confirm` parses whole."""
 
-_MOST_HEADS = 40
+_MOST_HEADS = 16
 """Heads of a fill that are tried, a parse each: the last resort, too, has to end in time."""
 _WORD = re.compile(rb"\w")
 _TOKEN_END = re.compile(rb"(?<=\w)(?!\w)|(?<=[^\w\s])")

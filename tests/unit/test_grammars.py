@@ -272,12 +272,22 @@ def test_the_longest_head_that_can_be_closed(
     assert gate.longest_closed_prefix(fill) == closed
 
 
+def test_past_the_deadline_no_head_is_tried_and_the_buffer_counts_as_sound() -> None:
+    text = b"def f(:\n    return \n"
+    at = len(text) - 1
+    late, early = Gate(python(), text, at, at, deadline=0.0), Gate(python(), text, at, at)
+    assert (early.faults(b"a + b"), early.longest_sound_prefix(b"a ) b")) == ((), b"a")
+    assert late.faults(b"a + b")
+    assert late.longest_sound_prefix(b"a ) b") == late.longest_closed_prefix(b"a") == b""
+
+
 ADVERSARIAL = {
     "nested": b"(" * 20_000,
     "closed": b"}" * 20_000,
     "one line": b"x = [1, 2]; " * 90_000,
     "nulls": b"\0" * 5_000,
     "quotes": b"\"'`" * 5_000,
+    "mixed": b'<script>def f(:\\n#if {\\n""" </a> `${' * 2_000,
     "not UTF-8": b"\xff\xfe" * 5_000,
 }
 

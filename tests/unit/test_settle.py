@@ -157,6 +157,17 @@ def test_a_mistake_in_an_earlier_block_is_cut_away() -> None:
     assert settled == Settled(b"name = path", "cut", -1.0)
 
 
+def test_a_lesser_row_is_mended_where_the_best_cannot_be() -> None:
+    hopeless, lesser = fill(") ) ) ) ) )"), fill("[count, 7)", nearly="[count, 7]", score_nats=-2.0)
+    settled, passes = settle("total = $0\n", [hopeless, lesser])
+    assert (settled, passes) == (Settled(b"[count, 7]", "repaired", -2.0), 0)
+
+
+def test_of_what_cannot_be_mended_the_least_that_completes_the_line_is_left() -> None:
+    settled, _ = settle("print(1$0\n", [fill("= = = = = = = =")])
+    assert settled == Settled(b")", "cut", -1.0)
+
+
 @pytest.mark.parametrize("max_lines", [1, 2, 3])
 def test_no_more_lines_are_given_than_asked_for(max_lines: int) -> None:
     text = "name = path\n    count = 1\n    return name"
