@@ -6,12 +6,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bench.corner import own_source
 from bench.holes import measure_holes
-from bench.keyboard import measure_keyboard, own_source
+from bench.keyboard import measure_keyboard
 from bench.machine import measure_machine
 from bench.passes import measure_passes, measure_prefill
 from bench.report import Report, draw_report, print_report
 from bench.syntax import measure_checks
+from bench.typists import measure_typists
 from engine.checkpoint import load
 from engine.device import place
 from engine.families.sfumato import Sfumato
@@ -45,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _measure(model: Path, rounds: int) -> Report:
-    keyboard = measure_keyboard(model)
+    keyboard, crowds = measure_keyboard(model), measure_typists(model)
     placement, found = place("cpu", SERVING_THREADS), load(model)
     denoiser = found.model.to(placement.device, placement.dtype)
     size = sum(weight.numel() * weight.element_size() for weight in denoiser.parameters())
@@ -58,6 +60,7 @@ def _measure(model: Path, rounds: int) -> Report:
         contenders=measure_holes(found, placement, own_source("service.py"), rounds),
         keyboard=keyboard,
         checks=measure_checks(own_source(), rounds),
+        crowds=crowds,
     )
 
 

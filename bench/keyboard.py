@@ -1,17 +1,15 @@
 """What a user feels: keys typed through the real language server, from the request to the reply."""
 
 import asyncio
-import os
-import tempfile
 import time
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-import engine
+from bench.corner import own_corner, own_source
 from bench.editor import Editor, editor
 from bench.timing import Spread, percentile
 from engine.client import EngineClient
@@ -64,7 +62,7 @@ class Keyboard:
 
 def measure_keyboard(model: Path) -> Keyboard:
     """Start server and engine in a corner of their own, type, and end them."""
-    with _own_corner():
+    with own_corner():
         return asyncio.run(_measure(model.resolve()))
 
 
@@ -91,26 +89,6 @@ async def _measure(model: Path) -> Keyboard:
             server_mb=sum(server.memory_info().rss for server in servers) // 2**20,
             engine_mb=process.memory_info().rss // 2**20,
         )
-
-
-def own_source(name: str = "*.py") -> str:
-    """Python of Sfumato's own engine, which is there wherever this runs: one file, or all."""
-    folder = Path(engine.__file__).parent
-    return "\n".join(path.read_text() for path in sorted(folder.glob(name)))
-
-
-@contextmanager
-def _own_corner() -> Generator[None]:
-    """A runtime folder for this run alone, so that a user's engine is not disturbed."""
-    before = os.environ.get("XDG_RUNTIME_DIR")
-    with tempfile.TemporaryDirectory(prefix="sf") as folder:
-        os.environ["XDG_RUNTIME_DIR"] = folder
-        try:
-            yield
-        finally:
-            del os.environ["XDG_RUNTIME_DIR"]
-            if before is not None:
-                os.environ["XDG_RUNTIME_DIR"] = before
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from bench.machine import Machine
 from bench.passes import Pass
 from bench.syntax import Checks
 from bench.timing import Spread
+from bench.typists import Crowd
 from engine.types import EngineInfo
 
 
@@ -28,6 +29,7 @@ class Report:
     contenders: list[Contender]
     keyboard: Keyboard
     checks: list[Checks]
+    crowds: list[Crowd]
 
     def facts(self) -> dict[str, float | str | None]:
         """The named figures of the run."""
@@ -53,6 +55,9 @@ class Report:
             "check_after_key_ms": max((one.key_ms.median for one in self.checks), default=None),
             "load": psutil.getloadavg()[0],
         }
+        for crowd in self.crowds:
+            facts[f"typists_{crowd.typists}_p95_ms"] = crowd.p95_ms
+            facts[f"typists_{crowd.typists}_tokens_per_s"] = crowd.tokens_per_s
         named = {"version": self.info.version, "model": self.info.model, "dtype": self.info.dtype}
         return named | {
             name: round(value, 3) if isinstance(value, float) else value
@@ -88,7 +93,7 @@ def print_report(report: Report, console: Console) -> None:
     table = _table("at the keyboard", "ms")
     for name, value in rows.items():
         table.add_row(name, value)
-    console.print(table, _checks(report.checks))
+    console.print(table, _checks(report.checks), _crowds(report.crowds))
 
 
 def draw_report(report: Report, path: Path) -> None:
@@ -146,6 +151,22 @@ def _checks(checks: list[Checks]) -> Table:
     for one in checks:
         times = (one.key_ms, one.sound_ms, one.faulty_ms, one.whole_ms)
         table.add_row(f"{one.lines:,}", *map(str, times))
+    return table
+
+
+def _crowds(crowds: list[Crowd]) -> Table:
+    names = ("answered", "p50 ms", "p95 ms", "busy", "tokens/s", "least, of the mean")
+    table = _table("typists at once", *names)
+    for one in crowds:
+        table.add_row(
+            str(one.typists),
+            str(len(one.answered_ms)),
+            f"{one.p50_ms or float('nan'):.0f}",
+            f"{one.p95_ms or float('nan'):.0f}",
+            str(one.busy),
+            f"{one.tokens_per_s:.0f}",
+            f"{one.least:.2f}",
+        )
     return table
 
 

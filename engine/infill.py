@@ -46,7 +46,8 @@ Outcome = TypeVar("Outcome")
 MAX_TEXT_BYTES = 16 * 2**20
 
 _AT_ONCE = 8
-"""Requests that are taken together."""
+"""Requests that an accelerator takes together. A processor takes one after the other: a pass over
+eight saves a third of eight passes, but all eight are late (`tests/bench/LOG.md`)."""
 _ROOM = 4
 """Slots left open on a side of a text that must appear."""
 _SYNTAX_PART = 0.15
@@ -86,7 +87,8 @@ class Engine:
         self._tokenizer = traits.tokenizer
         self._vocabulary = traits.vocabulary
         self.workspaces = Workspaces()
-        self.batch = Batch(_AT_ONCE if traits.together else 1, traits.together)
+        shared = traits.together and self._device.type != "cpu"
+        self.batch = Batch(_AT_ONCE if shared else 1, traits.together)
         self.info = EngineInfo(
             version=__version__,
             model=traits.name,

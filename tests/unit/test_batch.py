@@ -12,6 +12,7 @@ from torch import Tensor
 from engine.batch import Asked, Batch
 from engine.families.sfumato import Sfumato
 from engine.infill import Engine
+from engine.look import look_together
 from engine.schedule import Rule
 from engine.types import InfillRequest, Span, Suggestion
 from tests.support.tiny_model import CPU, source_code, tiny_checkpoint, tiny_denoiser
@@ -65,6 +66,7 @@ def test_a_pass_that_fails_fails_for_all_and_the_batch_goes_on() -> None:
 
 def test_requests_side_by_side_are_answered_as_one_after_the_other() -> None:
     engine = Engine(Sfumato(tiny_checkpoint(tiny_denoiser()), CPU), Rule(passes=2))
+    engine.batch = Batch(THREADS, look_together)
     code = source_code(12, seed=9)
     places = [code.index("return", start) for start in range(100, 1500, 200)]
     requests = [
@@ -80,5 +82,5 @@ def test_requests_side_by_side_are_answered_as_one_after_the_other() -> None:
         return found.text
 
     alone = [text(request) for request in requests]
-    with ThreadPoolExecutor(engine.batch.size) as threads:
+    with ThreadPoolExecutor(THREADS) as threads:
         assert list(threads.map(text, requests)) == alone

@@ -14,6 +14,7 @@ from bench.passes import Pass, measure_passes, measure_prefill
 from bench.report import Report
 from bench.syntax import measure_checks
 from bench.timing import Spread, percentile, side_by_side
+from bench.typists import Crowd
 from engine.kv_cache import PREFIX
 from engine.tokenizer import SPECIALS
 from engine.types import EngineInfo
@@ -103,6 +104,7 @@ def test_the_last_line_holds_what_is_promised(rivals: int) -> None:
         ],
         keyboard=KEYBOARD,
         checks=measure_checks("def f(a):\n    return a + 1\n", rounds=1, sizes=(20,)),
+        crowds=[Crowd(8, [30.0, 40.0], tokens=16)],
     )
     facts = json.loads(report.to_json())
     assert facts.keys() >= set(PROMISED)
@@ -110,6 +112,8 @@ def test_the_last_line_holds_what_is_promised(rivals: int) -> None:
     assert facts["vs_autoregressive_32"] == 5
     assert facts["vs_llama_cpp_32"] == (0.5 if rivals else None)
     assert facts["step_over_floor_32"] == 2
+    assert facts["typists_8_p95_ms"] == 40
+    assert facts["typists_8_tokens_per_s"] == 2
 
 
 def test_the_gate_is_measured_in_files_of_every_length() -> None:

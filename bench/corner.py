@@ -1,0 +1,29 @@
+"""Where a measurement runs, and on what text."""
+
+import os
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import engine
+
+
+def own_source(name: str = "*.py") -> str:
+    """Python of Sfumato's own engine, which is there wherever this runs: one file, or all."""
+    folder = Path(engine.__file__).parent
+    return "\n".join(path.read_text() for path in sorted(folder.glob(name)))
+
+
+@contextmanager
+def own_corner() -> Generator[None]:
+    """A runtime folder for this run alone, so that a user's engine is not disturbed."""
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    with tempfile.TemporaryDirectory(prefix="sf") as folder:
+        os.environ["XDG_RUNTIME_DIR"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["XDG_RUNTIME_DIR"]
+            if before is not None:
+                os.environ["XDG_RUNTIME_DIR"] = before

@@ -1,0 +1,123 @@
+"""Many people who type at once, each at a place of their own, on one engine.
+
+A key overtakes the request before it, as in an editor: what counts is what comes in time.
+"""
+
+import asyncio
+import random
+import time
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from bench.corner import own_corner, own_source
+from bench.timing import percentile
+from engine.client import EngineClient
+from engine.errors import EngineBusy
+from engine.types import InfillRequest, Span, Suggestion
+
+COUNTS = (1, 8, 32, 128)
+_SECONDS = 8.0
+_PAUSE_S, _SPREAD = 0.18, 0.6
+"""Between two keys: the median of a log-normal distribution, and the deviation of its logarithm."""
+_BUDGET_MS = 500.0
+
+
+@dataclass(slots=True)
+class Crowd:
+    """What so many typists got; a request that a later key overtook is in neither count.
+
+    answered_ms  from the request to its last word
+    busy         requests that were turned away
+    tokens       in the suggestions
+    least        answers of the typist who got fewest, as a share of the mean
+    """
+
+    typists: int
+    answered_ms: list[float] = field(default_factory=list[float])
+    busy: int = 0
+    tokens: int = 0
+    least: float = 0.0
+
+    @property
+    def p50_ms(self) -> float | None:
+        """None where nothing was answered in time."""
+        return percentile(self.answered_ms, 50) if self.answered_ms else None
+
+    @property
+    def p95_ms(self) -> float | None:
+        """None where nothing was answered in time."""
+        return percentile(self.answered_ms, 95) if self.answered_ms else None
+
+    @property
+    def tokens_per_s(self) -> float:
+        """In suggestions that came before the next key."""
+        return self.tokens / _SECONDS
+
+
+def measure_typists(model: Path, counts: tuple[int, ...] = COUNTS) -> list[Crowd]:
+    """Start an engine in a corner of its own, let crowds type, and end it."""
+    with own_corner():
+        return asyncio.run(_measure(model.resolve(), counts))
+
+
+async def _measure(model: Path, counts: tuple[int, ...]) -> list[Crowd]:
+    client = await EngineClient.connect(model)
+    engine = psutil.Process(await client.pid())
+    try:
+        return [await _let_type(client, count) for count in counts]
+    finally:
+        await client.close()
+        engine.terminate()
+
+
+async def _let_type(client: EngineClient, count: int) -> Crowd:
+    crowd, text = Crowd(count), own_source()
+    end_s = time.monotonic() + _SECONDS
+    got = await asyncio.gather(
+        *(_type(client, text, random.Random(seed), end_s, crowd) for seed in range(count))
+    )
+    crowd.least = min(got) * count / max(1, sum(got))
+    return crowd
+
+
+async def _type(
+    client: EngineClient, text: str, rng: random.Random, end_s: float, crowd: Crowd
+) -> int:
+    """Type on from some place, with a request after each key; how many were answered in time."""
+    place = rng.randrange(len(text) // 2)
+    before, rest, answered = text[:place][-20_000:], text[place : place + 500], 0
+    behind = text[place + 500 :][:20_000]
+    for typed in range(1, len(rest)):
+        pause_s = rng.lognormvariate(0, _SPREAD) * _PAUSE_S
+        if time.monotonic() + pause_s > end_s:
+            break
+        head = (before + rest[:typed]).encode()
+        line_end = behind.index("\n") if "\n" in behind else 0
+        hole = Span(len(head), len(head))
+        request = InfillRequest(
+            head + behind[line_end:].encode(), hole, "python", budget_ms=_BUDGET_MS
+        )
+        asking = asyncio.create_task(_ask(client, request, crowd))
+        await asyncio.sleep(pause_s)
+        if asking.done():
+            answered += asking.result()
+        else:  # the key overtakes it
+            asking.cancel()
+    return answered
+
+
+async def _ask(client: EngineClient, request: InfillRequest, crowd: Crowd) -> int:
+    began_s = time.monotonic()
+    try:
+        async with aclosing(client.infill(request)) as words:
+            async for word in words:
+                if isinstance(word, Suggestion):
+                    crowd.answered_ms.append((time.monotonic() - began_s) * 1000)
+                    crowd.tokens += word.timings.filled_tokens
+    except EngineBusy:
+        crowd.busy += 1
+        return 0
+    return 1
