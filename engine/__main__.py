@@ -11,7 +11,8 @@ from engine import __version__
 from engine.endpoints.options import add_options
 from engine.errors import AccessError, CheckpointError, EndpointError, EngineError
 from engine.loading import load
-from engine.rendezvous import DEFAULT_MODEL, rendezvous
+from engine.rendezvous import rendezvous
+from engine.shelf import model_folder
 from engine.threads import wait_passively
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
         if options.listen:
             _listen(options)
         else:
-            _serve(options.model, options.device, options.idle_minutes)
+            _serve(model_folder(options.model), options.device, options.idle_minutes)
     except EngineError as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, AccessError | CheckpointError | EndpointError) else 1
@@ -46,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Load a model and serve it to this user's editors, which start it; or, with "
         "--listen, to whoever has a key.",
     )
-    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, metavar="DIR")
+    parser.add_argument("--model", type=Path, metavar="DIR_OR_NAME")
     parser.add_argument(
         "--device",
         default="cpu",

@@ -15,7 +15,8 @@ import httpx
 
 from engine import __version__, wire
 from engine.errors import CheckpointError, EngineError, EngineUnreachable
-from engine.rendezvous import DEFAULT_MODEL, Rendezvous, last_words, rendezvous, start
+from engine.rendezvous import Rendezvous, last_words, rendezvous, start
+from engine.shelf import model_folder
 from engine.types import (
     Draft,
     EngineInfo,
@@ -67,19 +68,19 @@ class EngineClient:
 
     @classmethod
     async def connect(cls, model: Path | None = None, program: Sequence[str] = PROGRAM) -> Self:
-        """Find the engine of a checkpoint folder (by default the one that ships), or start it.
+        """Find the engine of a checkpoint (a folder, a name, None for the default), or start it.
 
         program     serves the checkpoint in DIR when given `--model DIR`
 
         Raises CheckpointError with the engine's own sentence, EngineUnreachable otherwise.
         """
-        model = (model or DEFAULT_MODEL).resolve()
+        model = model_folder(model).resolve()
         return cls(model, program, await _find_or_start(model, program))
 
     @classmethod
     async def find(cls, model: Path | None = None) -> Self | None:
         """The engine if it is running, else None. Raises as `connect` does."""
-        model = (model or DEFAULT_MODEL).resolve()
+        model = model_folder(model).resolve()
         line = await _call(rendezvous(model))
         return None if line is None else cls(model, PROGRAM, line)
 

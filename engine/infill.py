@@ -84,7 +84,7 @@ class Engine:
         self._model = model
         self.rule = rule or traits.rule
         self._device = traits.placement.device
-        self._tokenizer = traits.tokenizer
+        self.tokenizer = traits.tokenizer
         self._vocabulary = traits.vocabulary
         self.workspaces = Workspaces()
         shared = traits.together and self._device.type != "cpu"
@@ -184,7 +184,7 @@ class Engine:
 
     def _complete(self, request: InfillRequest, tokens: list[int], deadline: float) -> bool:
         """Is a fill whose last block is full to end here?"""
-        lines = self._tokenizer.decode(tokens).count(b"\n") + 1
+        lines = self.tokenizer.decode(tokens).count(b"\n") + 1
         return (
             len(tokens) == request.length_tokens
             or len(tokens) >= self._room(request)
@@ -213,14 +213,14 @@ class Engine:
             return [(row, None) for row in rows]
         around = self.workspaces.around(request)
         found = look_up(request.text, request.hole, self.rule.guesses, around)
-        guesses = [(self._tokenizer.encode(guess.fill.encode()), guess.odds) for guess in found]
+        guesses = [(self.tokenizer.encode(guess.fill.encode()), guess.odds) for guess in found]
         given = request.length_tokens
         room = min(self._model.traits.slots[-1] - 1, self._room(request))
         return [pair for pair in guesses if len(pair[0]) <= room and given in (None, len(pair[0]))]
 
     def _demanded(self, must: tuple[bytes, ...], length: int | None) -> list[list[int]]:
         """Rows that hold the demanded texts, with room between, before and behind them."""
-        texts = [self._tokenizer.encode(text) for text in must]
+        texts = [self.tokenizer.encode(text) for text in must]
         between = [token for text in texts for token in (MASK, *text)][1:]
         rooms = (0, _ROOM, 2 * _ROOM) if length is None else (max(length - len(between), 0),)
         around = [(before, room - before) for room in rooms for before in {0, room // 2, room}]
@@ -281,10 +281,10 @@ class Engine:
         tokens: list[int] = fill.canvas.tokens_NC[0, :length].tolist()
         glyph = MASK_GLYPH.encode()
         runs = [
-            glyph if hidden else self._tokenizer.token_bytes[token]
+            glyph if hidden else self.tokenizer.token_bytes[token]
             for token, hidden in zip(tokens, masked, strict=True)
         ]
-        decode = self._tokenizer.decode
+        decode = self.tokenizer.decode
         text = decode(fill.before) + b"".join(runs) + decode(fill.after)
         return Draft(text.decode(errors="replace"), step, sum(masked))
 
@@ -295,7 +295,7 @@ class Engine:
         return Settler(
             gate=ConstrainedGate(gate, demand, deadline) if demand else gate,
             around=Surroundings.of(request.text, request.hole),
-            tokenizer=self._tokenizer,
+            tokenizer=self.tokenizer,
             max_lines=request.max_lines,
             rule=self._rule(request),
             forbidden_V=self._vocabulary.forbidden(request.max_lines),
@@ -306,7 +306,7 @@ class Engine:
     def _redraft(self, request: InfillRequest, settler: Settler, clock: _Clock) -> Redraft:
         """To go over the request's draft instead of filling the hole from noise."""
         head, tail = request.text[: request.hole.start], request.text[request.hole.end :]
-        language, decode = request.language, self._tokenizer.decode
+        language, decode = request.language, self.tokenizer.decode
 
         def look_between(before: list[int], after: list[int]) -> Look:
             left, right = head + decode(before), decode(after) + tail
@@ -314,7 +314,7 @@ class Engine:
 
         rule = self._rule(request)
         return Redraft(
-            draft=self._tokenizer.encode(request.draft or b""),
+            draft=self.tokenizer.encode(request.draft or b""),
             strength=request.strength,
             slots=self._model.traits.slots,
             look_between=look_between,
@@ -333,14 +333,14 @@ class Engine:
             prefill_tokens=clock.prefill_tokens,
             context_tokens=clock.context_tokens,
             forward_passes=clock.passes,
-            filled_tokens=len(self._tokenizer.encode(settled.text)),
+            filled_tokens=len(self.tokenizer.encode(settled.text)),
         )
         alternatives = tuple(
             Alternative(
                 one.text.decode(),
                 one.score_nats,
                 one.verdict,
-                filled_tokens=len(self._tokenizer.encode(one.text)),
+                filled_tokens=len(self.tokenizer.encode(one.text)),
             )
             for one in others
         )

@@ -25,9 +25,10 @@ from platformdirs import user_cache_path, user_runtime_path
 from engine import __version__
 from engine.errors import CheckpointError, EngineUnreachable
 from engine.remote import endpoint
+from engine.shelf import SHIPPED_FOLDER
 from engine.threads import PASSIVE_WAITING
 
-DEFAULT_MODEL = Path(__file__).parent / "weights" / "default"
+DEFAULT_MODEL = SHIPPED_FOLDER
 
 LONGEST_FOLDER_BYTES = 70
 """An address ends after 107 bytes on Linux and 103 on macOS; a socket's name takes about 25."""

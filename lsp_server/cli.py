@@ -14,7 +14,7 @@ from engine import CheckpointError, EngineError, __version__
 from engine.threads import wait_passively
 from lsp_server.source import BadInput
 
-OF_THE_ENGINE = ("engine", "endpoint", "corpus", "tokenizer", "train", "eval", "bench")
+OF_THE_ENGINE = ("engine", "model", "endpoint", "corpus", "tokenizer", "train", "eval", "bench")
 """Commands with arguments of their own, which live with what they do."""
 
 
@@ -51,6 +51,10 @@ def _run_engine_command(command: str, arguments: Sequence[str]) -> int:
         from engine.remote.cli import main as endpoint
 
         return endpoint(arguments)
+    if command == "model":
+        from engine.cli_model import main as keep
+
+        return keep(arguments)
     if command == "bench":
         from bench.cli import main as bench
 
@@ -104,7 +108,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sfumato {__version__}")
     model = argparse.ArgumentParser(add_help=False)
     model.add_argument(
-        "--model", type=Path, metavar="DIR", help="of a checkpoint or an endpoint (default: ours)"
+        "--model",
+        type=Path,
+        metavar="DIR_OR_NAME",
+        help="of a checkpoint or an endpoint, or a name of `sfumato model list`",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     lsp = commands.add_parser("lsp", parents=[model], help="speak LSP with an editor")
@@ -116,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("stats", help="print what was shown and accepted on this machine")
     commands.add_parser("engine", help="serve a model to this user's editors (they start it)")
     commands.add_parser("endpoint", help="name somebody else's server, to be the engine")
+    commands.add_parser("model", help="add models of yours and others, and choose among them")
     commands.add_parser("corpus", help="make a corpus of many repositories")
     commands.add_parser("train", help="train a model on folders of code, or on a corpus")
     commands.add_parser("eval", help="measure a model on held-out code")

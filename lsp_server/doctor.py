@@ -16,7 +16,8 @@ from rich.table import Table
 from engine import CheckpointError, EngineError, InfillRequest, Span, Suggestion, __version__
 from engine.client import EngineClient
 from engine.remote import endpoint
-from engine.rendezvous import DEFAULT_MODEL, private_folder
+from engine.rendezvous import private_folder
+from engine.shelf import model_folder
 from engine.threads import SERVING_THREADS, usable_cores, wait_passively
 
 PACKAGES = ("torch", "safetensors", "tokenizers", "tree-sitter", "pygls", "lsprotocol", "starlette")
@@ -47,7 +48,7 @@ class Finding:
 def examine(model: Path | None) -> int:
     """Print the findings; returns 1 when something essential is missing, else 0."""
     wait_passively()  # before torch, as the engine does
-    model = model or DEFAULT_MODEL
+    model = model_folder(model)
     of_model: list[Callable[[], Finding]] = (
         [lambda: _endpoint(model)] if endpoint.is_in(model) else [_torch, lambda: _model(model)]
     )
@@ -96,13 +97,14 @@ def _torch() -> Finding:
 
 def _model(model: Path) -> Finding:
     try:
-        from engine.checkpoint import verify
+        from engine.families import describe, is_ours
 
-        checksum = verify(model)
+        found = describe(model)
     except (EngineError, ImportError) as error:
         advice = "give another folder with --model, or restore this one"
         return Finding("model", "missing", str(error), advice)
-    return Finding("model", "ok", f"{model}, all checksums agree ({checksum[:12]})")
+    checked = "all checksums agree" if is_ours(model) else "somebody else's, so without checksums"
+    return Finding("model", "ok", f"{model}, {found.family}, {checked}")
 
 
 def _endpoint(model: Path) -> Finding:

@@ -36,7 +36,10 @@ read through `engine/families/folder.py`. Nothing is unpickled, and nothing in a
 """
 
 from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
 
+from engine import checkpoint
 from engine.device import Placement
 from engine.errors import CheckpointError
 from engine.families import (
@@ -53,27 +56,50 @@ from engine.families import (
 from engine.families.folder import Folder
 from engine.families.model import Model, Reading, Traits
 
-__all__ = ["Model", "Reading", "Traits", "load"]
+__all__ = ["Description", "Model", "Reading", "Traits", "describe", "is_ours", "load"]
 
 _FAMILIES = (qwen, a2d, sdar, fast_dllm, llada, llada_moe, llada2, stable_diffcoder)
 
 
+class Description(NamedTuple):
+    """What a folder holds, as far as can be said without reading the weights."""
+
+    family: str
+    parameters: int
+    size_bytes: int
+    dtype: str
+
+
 def load(path: Path, placement: Placement) -> Model:
     """The model in a folder, of whichever family. Raises CheckpointError."""
-    if not _from_the_hub(path):
+    if is_ours(path):
         return sfumato.load(path, placement)
     folder = Folder(path)
+    return _family(folder).load(folder, placement)
+
+
+def describe(path: Path) -> Description:
+    """Raises CheckpointError where `load` would have no family for the folder, or no files."""
+    if is_ours(path):
+        checkpoint.verify(path)
+        return Description(checkpoint.FAMILY, *Folder(path).weigh())
+    folder = Folder(path)
+    family = _family(folder).__name__.rpartition(".")[2]
+    return Description(f"{folder.architecture} ({family})", *folder.weigh())
+
+
+def _family(folder: Folder) -> ModuleType:
     for family in _FAMILIES:
         if family.claims(folder):
-            return family.load(folder, placement)
+            return family
     raise CheckpointError(
-        f'{path} holds a "{folder.architecture}", which is of no family that this engine knows;'
-        " docs/models.md lists them"
+        f'{folder.path} holds a "{folder.architecture}", which is of no family that this engine'
+        " knows; docs/models.md lists them"
     )
 
 
-def _from_the_hub(path: Path) -> bool:
+def is_ours(path: Path) -> bool:
     """Our own folders, whole or not, are known by their sums or their family."""
     if not (path / "config.json").is_file() or (path / "SHA256SUMS").is_file():
-        return False
-    return "family" not in Folder(path).config
+        return True
+    return "family" in Folder(path).config

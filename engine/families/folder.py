@@ -4,7 +4,10 @@ Weights are memory-mapped and read tensor by tensor. Never pickle, never remote 
 """
 
 import json
-from collections.abc import Callable, Mapping
+import math
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -88,6 +91,18 @@ class Folder:
             )
         raise CheckpointError(f"{self.path} has no *.safetensors: it is not a whole checkpoint")
 
+    def weigh(self) -> tuple[int, int, str]:
+        """Numbers in all tensors, bytes of all shards, and the precision of most; from headers."""
+        count, kinds = 0, Counter[str]()
+        for file in set(self.shards.values()):
+            with _opened(file) as tensors:
+                for name in tensors.keys():  # noqa: SIM118 (not a mapping)
+                    part = tensors.get_slice(name)
+                    count += math.prod(part.get_shape())
+                    kinds[part.get_dtype()] += math.prod(part.get_shape())
+        size_bytes = sum(file.stat().st_size for file in set(self.shards.values()))
+        return count, size_bytes, kinds.most_common(1)[0][0]
+
     def fill(
         self, model: nn.Module, placement: Placement, spelled: Callable[[str], str | Rows] = str
     ) -> None:
@@ -117,11 +132,8 @@ class Folder:
         file = self.shards.get(name)
         if file is None:
             raise CheckpointError(f"{self.path} has no tensor {name}, which its family has")
-        try:
-            with safe_open(file, framework="pt", device=str(device)) as opened:
-                found: Tensor = opened.get_tensor(name)
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(f"{file} is truncated or no safetensors: {error}") from error
+        with _opened(file, str(device)) as tensors:
+            found: Tensor = tensors.get_tensor(name)
         if found.dtype not in _FLOATS:
             kind = str(found.dtype).removeprefix("torch.")
             raise CheckpointError(
@@ -131,8 +143,15 @@ class Folder:
 
 
 def _names(file: Path) -> list[str]:
+    with _opened(file) as tensors:
+        return list(tensors.keys())
+
+
+@contextmanager
+def _opened(file: Path, device: str = "cpu") -> Generator[Any, None, None]:
+    """A file of tensors. Raises CheckpointError."""
     try:
-        with safe_open(file, framework="pt") as opened:
-            return list(opened.keys())
+        with safe_open(file, framework="pt", device=device) as tensors:
+            yield tensors
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{file} is truncated or no safetensors: {error}") from error

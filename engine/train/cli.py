@@ -88,7 +88,7 @@ def _add_train(train: argparse.ArgumentParser) -> None:
 def _add_eval(evaluation: argparse.ArgumentParser) -> None:
     evaluation.set_defaults(run=cli_eval.run)
     evaluation.add_argument("sources", type=Path, nargs="+", metavar="SOURCE")
-    evaluation.add_argument("--model", type=Path, default=DEFAULT_MODEL, metavar="DIR")
+    evaluation.add_argument("--model", type=Path, metavar="DIR_OR_NAME")
     evaluation.add_argument("--device", default="cpu")
     evaluation.add_argument("--items", type=int, default=150, help="holes of each kind")
     evaluation.add_argument("--seed", type=int, default=0)

@@ -13,9 +13,10 @@ from rich.table import Table
 from engine.checkpoint import load
 from engine.device import place
 from engine.errors import CorpusError
+from engine.families import is_ours
 from engine.infill import Engine
+from engine.shelf import model_folder
 from engine.threads import SERVING_THREADS
-from engine.tokenizer import Tokenizer
 from engine.train.cli_train import read_sources
 from engine.train.corpus import SourceFile
 from engine.train.curve import draw_pace
@@ -33,6 +34,7 @@ _PROBLEM_FILES = (".jsonl", ".jsonl.gz")
 
 def run(options: argparse.Namespace) -> None:
     """Score the model on problems in JSON lines, or on holes cut from the sources."""
+    options.model = model_folder(options.model)
     problems = [source for source in options.sources if source.name.endswith(_PROBLEM_FILES)]
     if problems and len(options.sources) > 1:
         raise CorpusError(f"{problems[0]} holds problems: measure on it alone, or on folders")
@@ -45,14 +47,13 @@ def run(options: argparse.Namespace) -> None:
 def _run_problems(options: argparse.Namespace, path: Path) -> None:
     problems = read_problems(path)
     engine = Engine.load(options.model, options.device, SERVING_THREADS)
-    tokenizer = Tokenizer.load(options.model / "tokenizer.json")
     why_not = refusal() if any(problem.trials for problem in problems) else None
     with Progress(console=Console(stderr=True)) as progress:
         if why_not:
             progress.console.print(why_not, highlight=False)
         task = progress.add_task("solving", total=2 * len(problems))
         results = solve(
-            engine, tokenizer, problems, lambda: progress.advance(task), tested=not why_not
+            engine, engine.tokenizer, problems, lambda: progress.advance(task), tested=not why_not
         )
     table = Table(title=f"{path.name}, %")
     for name in ("length", "problems", "exact", "tested", "pass@1"):
@@ -69,19 +70,18 @@ def _run_problems(options: argparse.Namespace, path: Path) -> None:
 
 def _run_holes(options: argparse.Namespace) -> None:
     engine = Engine.load(options.model, options.device, SERVING_THREADS)
-    tokenizer = Tokenizer.load(options.model / "tokenizer.json")
     files = read_sources(options.sources)
     if options.workspace:
         show_workspaces(engine, files)
     measured = without_copies(files) if options.workspace else files
     items = draw_items(measured, options.items, options.seed)
-    loss = _held_out_loss(options, files)
+    loss = _held_out_loss(options, files) if is_ours(options.model) else None
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("evaluating", total=3 * len(KINDS))
-        scores = evaluate(engine, tokenizer, items, lambda: progress.advance(task))
+        scores = evaluate(engine, engine.tokenizer, items, lambda: progress.advance(task))
         if options.pace:
             task = progress.add_task("at six paces", total=len(PACES) * len(KINDS))
-            at_paces = paced(engine, tokenizer, items, lambda: progress.advance(task))
+            at_paces = paced(engine, engine.tokenizer, items, lambda: progress.advance(task))
             draw_pace(at_paces, options.pace)
             scores += at_paces
     Console(width=max(100, Console().width)).print(_table(scores))

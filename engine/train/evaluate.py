@@ -7,7 +7,7 @@ from statistics import mean
 from rapidfuzz.distance import Levenshtein
 
 from engine.infill import Engine
-from engine.tokenizer import Tokenizer
+from engine.tokenizer import Codec
 from engine.train.corpus import SourceFile
 from engine.train.items import KINDS, Item, Kind, project_of, repeat_similar_line
 from engine.types import InfillRequest, Suggestion, WorkspaceChange, WorkspaceFile
@@ -54,7 +54,7 @@ def show_workspaces(engine: Engine, files: list[SourceFile]) -> None:
 
 
 def evaluate(
-    engine: Engine, tokenizer: Tokenizer, items: list[Item], progress: Callable[[], None]
+    engine: Engine, tokenizer: Codec, items: list[Item], progress: Callable[[], None]
 ) -> list[Score]:
     """Scores, per kind of hole, of the engine and of both rivals.
 
@@ -109,7 +109,7 @@ def as_used(engine: Engine, items: list[Item], progress: Callable[[], None]) -> 
 
 
 def paced(
-    engine: Engine, tokenizer: Tokenizer, items: list[Item], progress: Callable[[], None]
+    engine: Engine, tokenizer: Codec, items: list[Item], progress: Callable[[], None]
 ) -> list[Score]:
     """What haste costs: scores per kind and pace, of the model alone with the length given."""
     usual = engine.rule

@@ -15,7 +15,7 @@ from typing import Any
 
 from engine.errors import CorpusError
 from engine.infill import Engine
-from engine.tokenizer import Tokenizer
+from engine.tokenizer import Codec
 from engine.train.sandbox import output
 from engine.types import InfillRequest, Span, Suggestion
 
@@ -110,7 +110,7 @@ def _safim(row: dict[str, Any]) -> Problem:
 
 def solve(
     engine: Engine,
-    tokenizer: Tokenizer,
+    tokenizer: Codec,
     problems: Sequence[Problem],
     progress: Callable[[], None],
     *,
