@@ -9,7 +9,7 @@ from engine.types import InfillRequest, Span, Suggestion, Survey, SurveyRequest
 from lsp_server.actions.history import Edit
 from lsp_server.actions.page import Change, Declined, Page, changed
 from lsp_server.connection import Connection
-from lsp_server.context import MAX_BYTES_AFTER, MAX_BYTES_BEFORE
+from lsp_server.context import MAX_BYTES_AFTER, MAX_BYTES_BEFORE, file_name
 
 Strength = Literal["light", "medium", "full"]
 """How much of a selection is written anew."""
@@ -38,6 +38,7 @@ class Desk:
     region    what is selected, or the cursor
     strength  of a rewrite
     marker    text that is a hole
+    workspace  what the engine knows the other files by
     last      what the user did last to the document; None for nothing
     earlier   what the user did to it before that
     report    tells how far it has come: a few words, and a percentage
@@ -47,6 +48,7 @@ class Desk:
     region: Span
     strength: Strength
     marker: bytes
+    workspace: str
     connection: Connection
     last: Edit | None
     earlier: tuple[Edit, ...]
@@ -73,6 +75,8 @@ class Desk:
             self.page.snapshot.language,
             max_lines,
             budget_ms=BUDGET_MS,
+            workspace=self.workspace,
+            file=file_name(self.page.snapshot.uri),
         )
 
     async def infill(self, request: InfillRequest) -> Suggestion:

@@ -152,6 +152,7 @@ async def _plan(
         _region(server, page, where) if where else Span(0, 0),
         strength,
         server.configuration.of(uri).hole_marker.encode(),
+        server.index.name,
         server.connection,
         server.history.last(snapshot),
         server.history.earlier(uri),

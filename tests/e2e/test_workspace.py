@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import WorkspaceChange
 from tests.support.local_editor import LIMIT_S, LocalEditor, Message
 from tests.support.repositories import commit_all, write
 from tests.support.scripted_client import always
@@ -68,6 +69,27 @@ async def test_progress_is_shown_and_a_file_that_changes_is_read_again(tmp_path:
     editor.notify("workspace/didChangeWatchedFiles", {"changes": [change]})
     assert await told_of(editor, "a.py") == "a = 1000\n"
     assert [each["value"]["kind"] for each in editor.told("$/progress")][-1] == "end"
+
+
+@pytest.mark.asyncio
+async def test_an_answer_does_not_wait_for_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write(tmp_path / "project", {"a.py": "a = 1\n", "b.py": "x = \n"})
+    editor = await opened(folder)
+    asked = asyncio.Event()
+
+    async def never(_: WorkspaceChange) -> int:
+        asked.set()
+        return await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(editor.engine, "index", never)
+    editor.open((folder / "a.py").as_uri(), "a = 1\n")
+    editor.edit((folder / "a.py").as_uri(), 4, 5, "fresh")
+    editor.open((folder / "b.py").as_uri(), "x = \n")
+    assert await editor.ghosts((folder / "b.py").as_uri(), 4) == ["total(a)"]
+    async with asyncio.timeout(LIMIT_S):
+        await asked.wait()
 
 
 @pytest.mark.asyncio

@@ -28,7 +28,7 @@ async def filled(client: ScriptedClient) -> str:
     page = Page.of(Snapshot("file:///a.py", "python", 1, split_lines(TEXT.encode())))
     async with asyncio.timeout(LIMIT_S):
         await found.wait()
-        desk = Desk(page, Span(0, 0), "medium", b"", connection, None, (), lambda _m, _p: None)
+        desk = Desk(page, Span(0, 0), "medium", b"", "", connection, None, (), lambda _m, _p: None)
         plan = await fill_all(desk)
     return changed(page.text, plan.changes).decode()
 
