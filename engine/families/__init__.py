@@ -44,6 +44,7 @@ from engine.device import Placement
 from engine.errors import CheckpointError
 from engine.families import (
     a2d,
+    diffusion_gemma,
     fast_dllm,
     llada,
     llada2,
@@ -58,7 +59,17 @@ from engine.families.model import Model, Reading, Traits
 
 __all__ = ["Description", "Model", "Reading", "Traits", "describe", "is_ours", "load"]
 
-_FAMILIES = (qwen, a2d, sdar, fast_dllm, llada, llada_moe, llada2, stable_diffcoder)
+_FAMILIES = (
+    qwen,
+    a2d,
+    sdar,
+    fast_dllm,
+    llada,
+    llada_moe,
+    llada2,
+    stable_diffcoder,
+    diffusion_gemma,
+)
 
 
 class Description(NamedTuple):

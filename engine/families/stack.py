@@ -10,6 +10,8 @@ from engine.device import Placement
 from engine.errors import CheckpointError
 from engine.families.codec import FolderCodec
 from engine.families.folder import Folder, Rows
+from engine.families.gemma import Gemma, GemmaShape
+from engine.families.int8 import in_int8
 from engine.families.model import OFFSET, Traits
 from engine.families.transformer import Shape, Transformer
 from engine.lengths import LengthControl
@@ -73,10 +75,14 @@ def load_stack(
     folder.fill(stack, placement, stored)
     if shape.tied:
         stack.lm_head.weight = stack.embed_tokens.weight  # one parameter, counted once
+    if placement.int8:
+        in_int8(stack.layers)
     return stack
 
 
-def vocabulary_of(codec: FolderCodec, shape: Shape, placement: Placement) -> Vocabulary:
+def vocabulary_of(
+    codec: FolderCodec, shape: Shape | GemmaShape, placement: Placement
+) -> Vocabulary:
     """Over the engine's ids, for a stack of this shape."""
     return Vocabulary(codec.token_bytes, OFFSET + shape.vocabulary, placement.device)
 
@@ -92,7 +98,11 @@ class Filling:
 
 
 def traits_of(
-    folder: Folder, placement: Placement, stack: Transformer, codec: FolderCodec, filling: Filling
+    folder: Folder,
+    placement: Placement,
+    stack: Transformer | Gemma,
+    codec: FolderCodec,
+    filling: Filling,
 ) -> Traits:
     """What never changes of a folder's model, loaded."""
     return Traits(

@@ -1,5 +1,6 @@
 """Weights in 8 bits: how far off they are, and what they take."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,11 @@ from torch import nn
 from engine import families
 from engine.device import place
 from engine.errors import DeviceError
-from engine.families.blockwise import Blockwise
+from engine.families.folder import Folder
 from engine.families.full import engine_ids
 from engine.families.int8 import Int8Linear
 from engine.families.model import OFFSET
+from engine.families.stack import load_stack, shape_of
 from engine.tokenizer import MASK
 from tests.support.hub_folders import (
     SIZES,
@@ -55,14 +57,25 @@ def write(folder: Path) -> Path:
 def test_a_model_in_8_bits_says_nearly_what_it_said(tmp_path: Path) -> None:
     folder, canvas_NC = write(tmp_path), torch.full((1, 3), MASK)
     said: list[torch.Tensor] = []
-    for placement in (CPU, place("cpu+int8")):
-        model = families.load(folder, placement)
-        assert isinstance(model, Blockwise)
-        look = model.read(engine_ids([5] * 9), [], []).look
-        log_probs_PV = look(canvas_NC, torch.ones_like(canvas_NC, dtype=torch.bool)).float()
+    for placement in (CPU, replace(CPU, int8=True)):
+        look = families.load(folder, placement).read(engine_ids([5] * 9), [], []).look
+        log_probs_PV = look(canvas_NC, torch.ones_like(canvas_NC, dtype=torch.bool))
         said.append(log_probs_PV[:, OFFSET:].exp())
     assert (said[0] - said[1]).abs().max() < 0.05
     assert not torch.equal(*said)
+
+
+def test_every_matrix_of_every_layer_is_in_8_bits(tmp_path: Path) -> None:
+    folder = Folder(write(tmp_path))
+    stack = load_stack(folder, shape_of(folder, qk_norm=True), replace(CPU, int8=True))
+    matrices = [weight for weight in stack.layers.parameters() if weight.ndim == 2]
+    assert len(matrices) == 2 * 7
+    assert all(weight.dtype == torch.int8 for weight in matrices)
+
+
+@pytest.mark.parametrize("name", ["cpu", "cpu+int8"])
+def test_8_bits_are_asked_for_with_the_device(name: str) -> None:
+    assert place(name).int8 is ("+" in name)
 
 
 def test_a_precision_that_is_none_is_refused() -> None:
