@@ -67,7 +67,7 @@ class CanvasOnContext:
             drawn_NC = torch.randint(self._stack.shape.vocabulary, tokens_NC.shape, generator=noise)
             own_NC = own_canvas(tokens_NC, 0, self._end)
             canvas_NC = torch.where(tokens_NC == MASK, drawn_NC.to(own_NC.device), own_NC)
-            logits_NCV = self._stack.denoise(canvas_NC, past)
+            logits_NCV = self._stack.weigh(canvas_NC, past)
             return engine_log_probs(logits_NCV[wanted_NC[rows_N]], self._end)
 
         return Reading(look, encoded, len(context))

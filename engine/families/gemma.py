@@ -57,7 +57,7 @@ class GemmaShape:
 
 
 class Gemma(nn.Module):
-    """Tokens in, keys and values (`encode`) or logits (`denoise`) out."""
+    """Tokens in, keys and values (`encode`) or logits (`weigh`) out."""
 
     def __init__(self, shape: GemmaShape) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class Gemma(nn.Module):
             read.append(kept)
         return read
 
-    def denoise(self, canvas_NC: Tensor, past: Past, thought_NCV: Tensor | None = None) -> Tensor:
+    def weigh(self, canvas_NC: Tensor, past: Past, thought_NCV: Tensor | None = None) -> Tensor:
         """Logits, float32 [N, C, V].
 
         thought_NCV  logits of the last pass over this canvas; None in the first
