@@ -36,16 +36,10 @@ def shapes(config: Config) -> dict[str, tuple[int, ...]]:
     names += ["post_feedforward_layernorm_1", "post_feedforward_layernorm_2"]
     names += ["pre_feedforward_layernorm_2"]
     for layer, kind in enumerate(config["layer_types"]):
-        size, groups = _heads(config, kind)
         here = f"{at}.layers.{layer}"
         found |= {f"{here}.{name}.weight": (width,) for name in names}
         found |= {f"{here}.mlp.{name}": shape for name, shape in gated.items()}
-        found[f"{here}.self_attn.q_proj.weight"] = (config["num_attention_heads"] * size, width)
-        found[f"{here}.self_attn.o_proj.weight"] = (width, config["num_attention_heads"] * size)
-        found[f"{here}.self_attn.k_proj.weight"] = (groups * size, width)
-        if kind == "sliding_attention":
-            found[f"{here}.self_attn.v_proj.weight"] = (groups * size, width)
-        found |= {f"{here}.self_attn.{name}_norm.weight": (size,) for name in "qk"}
+        found |= _attention_shapes(config, here, kind)
         found[f"{here}.router.proj.weight"] = (experts, width)
         found[f"{here}.router.scale"] = (width,)
         found[f"{here}.router.per_expert_scale"] = (experts,)
@@ -53,6 +47,17 @@ def shapes(config: Config) -> dict[str, tuple[int, ...]]:
         found[f"{here}.experts.down_proj"] = (experts, width, inside)
         found[f"{here}.layer_scalar"] = (1,)
         found[f"model.encoder.language_model.layers.{layer}.layer_scalar"] = (1,)
+    return found
+
+
+def _attention_shapes(config: Config, here: str, kind: str) -> dict[str, tuple[int, ...]]:
+    size, groups = _heads(config, kind)
+    width, rows = config["hidden_size"], config["num_attention_heads"] * size
+    at = f"{here}.self_attn"
+    found: dict[str, tuple[int, ...]] = {f"{at}.{name}_norm.weight": (size,) for name in "qk"}
+    found[f"{at}.q_proj.weight"], found[f"{at}.o_proj.weight"] = (rows, width), (width, rows)
+    for name in "kv" if kind == "sliding_attention" else "k":
+        found[f"{at}.{name}_proj.weight"] = (groups * size, width)
     return found
 
 
@@ -112,7 +117,7 @@ def _attention(
 ) -> Tensor:
     """Of context, if nothing is recalled, which is then remembered; else of a canvas."""
     at, kind = f"model.decoder.layers.{layer}.self_attn", config["layer_types"][layer]
-    size, groups = _heads(config, kind)
+    size, _ = _heads(config, kind)
     rope = config["rope_parameters"][kind]
 
     def parts(name: str) -> list[Tensor]:
@@ -136,13 +141,19 @@ def _attention(
         keys = [torch.cat([old[near:], new]) for old, new in zip(old_keys, keys, strict=True)]
         values = [torch.cat([old[near:], new]) for old, new in zip(old_values, values, strict=True)]
         seen = torch.ones(len(h_TD), len(keys[0]), dtype=torch.bool)
-    share = len(queries) // groups
-    mixed = [
-        torch.softmax((q @ keys[i // share].T).masked_fill(~seen, -math.inf), 1)
-        @ values[i // share]
-        for i, q in enumerate(queries)
-    ]
+    mixed = _mixed(queries, keys, values, seen)
     return torch.cat(mixed, 1) @ weights[f"{at}.o_proj.weight"].T
+
+
+def _mixed(
+    queries: list[Tensor], keys: list[Tensor], values: list[Tensor], seen: Tensor
+) -> list[Tensor]:
+    share = len(queries) // len(keys)
+    return [
+        torch.softmax((q @ key.T).masked_fill(~seen, -math.inf), 1) @ value
+        for head, q in enumerate(queries)
+        for key, value in [(keys[head // share], values[head // share])]
+    ]
 
 
 def _experts(weights: Weights, config: Config, at: str, x_D: Tensor, h_D: Tensor) -> Tensor:
