@@ -10,7 +10,8 @@ from grammars import Gate, Language, language_for
 
 LINES = (200, 2_000, 10_000)
 """A longer file is judged whole only where it is within `grammars.gate.WHOLE_FILE_BYTES`."""
-_PLACES = 15
+_PLACES = 5
+"""So few that their trees are kept, as that of the place where somebody types is."""
 _WORD = re.compile(rb"    return ")
 
 
@@ -67,6 +68,7 @@ class _Hole:
     def __init__(self, language: Language, text: bytes, at: int) -> None:
         self.truth = text[at:].partition(b"\n")[0]
         self._language, self._at = language, at
+        self._typed = cycle(range(1, max(2, len(self.truth))))
         self._before, self._after = text[:at], text[at + len(self.truth) :]
         self.gate = self._gate(b"")
         self.gate.confirm(self.truth + b")")
@@ -77,4 +79,5 @@ class _Hole:
 
     def key(self) -> object:
         """Type a character, and have the rest judged."""
-        return self._gate(self.truth[:1]).faults(self.truth[1:])
+        count = next(self._typed)
+        return self._gate(self.truth[:count]).faults(self.truth[count:])
