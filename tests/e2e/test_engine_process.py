@@ -25,6 +25,8 @@ from engine import (
     RequestTooLong,
     Span,
     Suggestion,
+    WorkspaceChange,
+    WorkspaceFile,
 )
 from engine.client import EngineClient
 from engine.rendezvous import rendezvous
@@ -56,6 +58,15 @@ def hole(text: str = "x = \n") -> InfillRequest:
 async def answer(client: EngineClient, request: InfillRequest) -> list[Draft | Suggestion]:
     async with asyncio.timeout(LIMIT_S):
         return [word async for word in client.infill(request)]
+
+
+@pytest.mark.asyncio
+async def test_files_of_a_workspace_reach_the_engine(folder: Path) -> None:
+    client = await connect(folder)
+    file = WorkspaceFile("a.py", "python", "caf\u00e9 = 1\n".encode())
+    async with asyncio.timeout(LIMIT_S):
+        assert await client.index(WorkspaceChange("project", (file,))) == 1
+    await client.close()
 
 
 async def end_of(pid: int) -> None:
