@@ -99,6 +99,9 @@ def _add_eval(evaluation: argparse.ArgumentParser) -> None:
         help="look in each hole's project too: the folder right below SOURCE that it is in",
     )
     evaluation.add_argument(
+        "--budgets", action="store_true", help="also measure what is answered in 20 to 200 ms"
+    )
+    evaluation.add_argument(
         "--pace", type=Path, metavar="PNG", help="also measure the cost of fewer passes; draw it"
     )
 

@@ -21,7 +21,7 @@ from engine.train.cli_train import read_sources
 from engine.train.corpus import SourceFile
 from engine.train.curve import draw_pace
 from engine.train.data import BatchShape
-from engine.train.evaluate import PACES, Score, evaluate, paced, show_workspaces
+from engine.train.evaluate import PACES, Score, evaluate, hurried, paced, show_workspaces
 from engine.train.items import KINDS, draw_items, without_copies
 from engine.train.loop import validation_loss
 from engine.train.mix import MIX
@@ -79,6 +79,9 @@ def _run_holes(options: argparse.Namespace) -> None:
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("evaluating", total=3 * len(KINDS))
         scores = evaluate(engine, engine.tokenizer, items, lambda: progress.advance(task))
+        if options.budgets:
+            task = progress.add_task("in little time", total=len(KINDS))
+            scores += hurried(engine, items, lambda: progress.advance(task))
         if options.pace:
             task = progress.add_task("at six paces", total=len(PACES) * len(KINDS))
             at_paces = paced(engine, engine.tokenizer, items, lambda: progress.advance(task))

@@ -15,6 +15,7 @@ from engine.workspace import Workspaces
 
 PACES = (1, 2, 4, 8, 16, 1000)
 """Forward passes at most over one canvas; with the last, each pass fills one place of it."""
+BUDGETS_MS = (20.0, 50.0, 100.0, 200.0)
 _BUDGET_MS = 3_000.0
 """Quality is measured without hurry; latency is measured elsewhere."""
 _AMPLE_BYTES = 2**30
@@ -108,6 +109,25 @@ def as_used(engine: Engine, items: list[Item], progress: Callable[[], None]) -> 
     return scores
 
 
+def hurried(engine: Engine, items: list[Item], progress: Callable[[], None]) -> list[Score]:
+    """What is answered in so little time: scores per kind and budget of the engine as it is used.
+
+    The context of each hole has been read before, as at a keyboard.
+    """
+    scores: list[Score] = []
+    for kind in KINDS:
+        own = [item for item in items if item.kind == kind]
+        answers: dict[float, list[Suggestion]] = {budget_ms: [] for budget_ms in BUDGETS_MS}
+        for item in own:
+            _ask(engine, item, None)
+            for budget_ms in BUDGETS_MS:
+                answers[budget_ms].append(_ask(engine, item, None, budget_ms))
+        if own:
+            scores += [_engine_score(kind, f"{ms:g} ms", own, answers[ms]) for ms in BUDGETS_MS]
+        progress()
+    return scores
+
+
 def paced(
     engine: Engine, tokenizer: Codec, items: list[Item], progress: Callable[[], None]
 ) -> list[Score]:
@@ -129,14 +149,16 @@ def paced(
     return scores
 
 
-def _ask(engine: Engine, item: Item, length_tokens: int | None) -> Suggestion:
+def _ask(
+    engine: Engine, item: Item, length_tokens: int | None, budget_ms: float = _BUDGET_MS
+) -> Suggestion:
     request = InfillRequest(
         text=item.file.text.encode(),
         hole=item.span,
         language=item.file.language,
         max_lines=item.max_lines,
         length_tokens=length_tokens,
-        budget_ms=_BUDGET_MS,
+        budget_ms=budget_ms,
         workspace=project_of(item.file),
         file=item.file.path,
     )

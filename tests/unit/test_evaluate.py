@@ -9,7 +9,15 @@ import pytest
 from engine.infill import Engine
 from engine.schedule import Rule
 from engine.train.corpus import SourceFile
-from engine.train.evaluate import PACES, Score, evaluate, paced, show_workspaces
+from engine.train.evaluate import (
+    BUDGETS_MS,
+    PACES,
+    Score,
+    evaluate,
+    hurried,
+    paced,
+    show_workspaces,
+)
 from engine.train.items import KINDS, Item, Kind, draw_items, repeat_similar_line, without_copies
 from engine.types import Draft, InfillRequest, Suggestion, Timings, WorkspaceChange
 from engine.workspace import Workspaces
@@ -186,6 +194,17 @@ def test_the_rival_repeats_as_many_lines_as_the_hole_has() -> None:
 
 def test_the_rival_has_nothing_to_say_at_the_top_of_a_file() -> None:
     assert repeat_similar_line(item_at("import $os$\n")) == ""
+
+
+def test_budgets_differ_in_time_alone_and_their_contexts_were_read_before() -> None:
+    engine = Scripted(truth)
+    found = hurried(cast("Engine", engine), ITEMS, lambda: None)
+    assert len(found) == len(BUDGETS_MS) * len(KINDS)
+    assert all(score.exact == 1 for score in found)
+    budgets = [request.budget_ms for request, _ in engine.asked[: len(BUDGETS_MS) + 1]]
+    assert budgets[0] > BUDGETS_MS[-1]
+    assert budgets[1:] == list(BUDGETS_MS)
+    assert all(request.length_tokens is None for request, _ in engine.asked)
 
 
 def test_paces_differ_in_passes_alone_and_leave_the_engine_as_it_was() -> None:
