@@ -10,7 +10,7 @@ from grammars.syntax import tree_faults
 _CANDIDATES = ("python", "javascript", "typescript", "go", "rust", "java", "c", "cpp")
 """Grammars strict enough to refuse what is not theirs; a subset comes before its superset."""
 _RELATIVES = {"javascript": "typescript", "typescript": "javascript", "c": "cpp", "cpp": "c"}
-_SEEN_BYTES = 4096
+_SEEN_BYTES = 1024
 """The head of a text tells as much as all of it, and stays what it is while one types."""
 _CLEAR = 4
 """Strangers have to refuse so many times as much as the best, and as many bytes more."""
@@ -19,8 +19,8 @@ _CLEAR = 4
 def likely_language(text: bytes) -> Language | None:
     """The language whose grammar clearly refuses the least of the text; None where none does.
 
-    On 315 stretches of 10, 40 or 120 lines of files in these languages it named one for 162 and the
-    right one for 143 of those, or a relative for 154; most of the others are comments.
+    On 318 stretches of 10, 40 or 120 lines of files in these languages it named one for 143, which
+    was the right one for 126 and its relative for 9; most of the others begin with comments.
     """
     seen = text if len(text) <= _SEEN_BYTES else text[:_SEEN_BYTES].rpartition(b"\n")[0]
     return _likely(seen) if seen.strip() else None

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -64,6 +64,7 @@ def build_app(desk: Asked, metrics: Metrics) -> Starlette:
         exception_handlers={
             ApiError: answer_error,
             HTTPException: _answer_http_error,
+            ClientDisconnect: _answer_nobody,
             Exception: _answer_bug,
         },
     )
@@ -192,6 +193,10 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
     response = refusal.response(path)
     response.headers.update(error.headers or {})
     return response
+
+
+async def _answer_nobody(_: Request, __: Exception) -> Response:
+    return Response(status_code=499)  # the client went before its body had come
 
 
 async def _answer_bug(request: Request, _: Exception) -> Response:

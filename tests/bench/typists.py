@@ -55,7 +55,7 @@ async def type_on(
             pause_s += rng.expovariate(1 / THINK_S) if text[place - 1] == "\n" else 0
             if pause_s > DEBOUNCE_S:
                 await asyncio.sleep(DEBOUNCE_S)
-                body = {"prompt": text[:place][-4000:], "suffix": text[place:][:2000]}
+                body = {"prompt": text[:place], "suffix": text[place:]}
                 asking = asyncio.create_task(ask(http, key, body, figures))
                 pause_s -= DEBOUNCE_S
             await asyncio.sleep(pause_s)
