@@ -7,7 +7,7 @@ export OMP_WAIT_POLICY := passive
 export GOMP_SPINCOUNT := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench vscode test-editors
+.PHONY: help setup run test lint bench vscode test-editors pictures
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,10 @@ vscode: ## build editors/vscode/dist/sfumato.vsix; needs Node 20 or newer
 
 test-editors: $(READY) vscode ## type into real Neovims and a real VS Code; pictures go to build/editors
 	SFUMATO_EDITORS=$(CURDIR)/build/editors $(VENV)/bin/pytest tests/e2e/neovim tests/editors
+
+pictures: $(READY) test-editors ## make the pictures of the README anew
+	$(VENV)/bin/python docs/draw_ghost_text.py examples/queue.ts 2
+	cp build/editors/vscode.png build/editors/neovim.png docs/pictures
 
 $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV); this takes a few minutes."

@@ -17,7 +17,7 @@ LOOK_FOR_DRAFT = """() => {
         for (const each of document.querySelectorAll(".view-line span")) {
             for (const side of ["::before", "::after"]) {
                 const text = getComputedStyle(each, side).content;
-                window.draft = text.startsWith('"f(n') ? text : window.draft;
+                window.draft = text.startsWith('"f(n\u2591') ? text : window.draft;
             }
         }
         requestAnimationFrame(look);

@@ -178,7 +178,10 @@ class Window:
         self.page.locator(f".tab.active[data-resource-name='{name}']").wait_for()
         self.editor.click()
         units = len(before.rpartition("\n")[2].encode("utf-16-le")) // 2
-        self.go_to(before.count("\n") + 1, units + 1)
+        at_end = not after.partition("\n")[0].strip()
+        self.go_to(before.count("\n") + 1, 1 if at_end else units + 1)
+        if at_end:  # a tab is several columns there
+            self.page.keyboard.press("End")
 
     def go_to(self, line: int, column: int) -> None:
         """Put the cursor at a place, both counted from 1."""
