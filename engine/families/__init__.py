@@ -46,6 +46,7 @@ from engine.families import (
     a2d,
     diffusion_gemma,
     fast_dllm,
+    fim,
     llada,
     llada2,
     llada_moe,
@@ -69,6 +70,7 @@ _FAMILIES = (
     llada2,
     stable_diffcoder,
     diffusion_gemma,
+    fim,
 )
 
 
