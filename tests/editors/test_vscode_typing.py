@@ -85,7 +85,7 @@ def test_a_file_that_was_never_saved_is_completed(code: Window) -> None:
     code.wait_for_ghost(FILL)
     code.press("Tab")
     expect(code.editor).to_contain_text(re.compile(r"count\s=\s1"))
-    code.command("File: Revert and Close Editor")
+    code.command("View: Revert and Close Editor")
 
 
 def test_two_windows_show_each_their_own(code: Window) -> None:
