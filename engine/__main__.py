@@ -61,8 +61,8 @@ def _parser() -> argparse.ArgumentParser:
 def _listen(options: argparse.Namespace) -> None:
     from engine.endpoints.listen import listen, place_of
 
-    place = place_of(options)
-    listen(place, lambda: _announced(options.model, options.device, f"at {place.url}"))
+    place, model = place_of(options), model_folder(options.model)
+    listen(place, lambda: _announced(model, options.device, f"at {place.url}"))
 
 
 def _serve(model: Path, device: str, idle_minutes: float) -> None:
