@@ -70,7 +70,7 @@ async def type_on(
 
 async def ask(http: httpx.AsyncClient, key: str, body: dict[str, str], figures: Figures) -> None:
     began_s = time.monotonic()
-    headers = {"Authorization": f"Bearer {key}"}
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
         reply = await http.post(
             "/v1/completions",
