@@ -188,13 +188,13 @@ def chance_nats(mean_nats: float, length: Length) -> float:
 
     mean_nats  mean log-probability of its tokens, a guess's as judged, others' as they were filled
 
-    Logistic, fitted to the rows that the default model and its guesses made for 160 rest-of-line and
-    160 whole-line holes of the held-out repositories, with their workspace and without (2026-11-22).
+    Logistic, fitted to the rows that the default model and the guesses made for 320 rest-of-line and
+    320 whole-line holes of the held-out repositories, with their workspace and without (2026-11-22).
     """
     # the end counts as one token more, so an empty fill is no likelier than that it is empty
     whole_nats = mean_nats * length.tokens + length.nats
     if length.odds is None:
-        odds = 0.66 + 0.35 * whole_nats + 2.91 * whole_nats / (length.tokens + 1)
+        odds = 0.82 + 0.45 * whole_nats + 3.07 * whole_nats / (length.tokens + 1)
     else:
-        odds = 1.87 + 0.585 * length.odds + 0.079 * whole_nats
+        odds = 1.84 + 0.62 * length.odds + 0.072 * whole_nats
     return -math.log1p(math.exp(-odds))
