@@ -188,8 +188,8 @@ def chance_nats(mean_nats: float, length: Length) -> float:
 
     mean_nats  mean log-probability of its tokens, a guess's as judged, others' as they were filled
 
-    Logistic, fitted to the rows that the default model and the guesses made for 320 rest-of-line and
-    320 whole-line holes of the held-out repositories, with their workspace and without (2026-11-22).
+    Logistic, fitted to the rows that the default model and the guesses made for 320 rests of lines
+    and 320 whole lines of the held-out repositories, with their workspace and without (2026-11-22).
     """
     # the end counts as one token more, so an empty fill is no likelier than that it is empty
     whole_nats = mean_nats * length.tokens + length.nats
