@@ -20,7 +20,8 @@ _COMMAND = (sys.executable, "-P", "-m", "lsp_server.cli", "lsp")
 class Editor:
     """A client of `sfumato lsp` with documents of ASCII text, kept as lines.
 
-    Asks without debounce, so that what is measured is the way through server and engine.
+    Asks without debounce, so that what is measured is the way through server and engine, and is
+    shown all that is found: what is kept back is typed through unseen.
     """
 
     def __init__(self, client: LanguageClient) -> None:
@@ -48,11 +49,16 @@ class Editor:
         change = types.TextDocumentContentChangePartial(span, text)
         self._client.text_document_did_change(types.DidChangeTextDocumentParams(document, [change]))
 
-    async def ask(self, uri: str, row: int) -> tuple[str, float]:
+    async def ask(
+        self,
+        uri: str,
+        row: int,
+        trigger: types.InlineCompletionTriggerKind = types.InlineCompletionTriggerKind.Automatic,
+    ) -> tuple[str, float]:
         """What is suggested at the end of a line, "" for nothing, and milliseconds to the reply."""
         column = len(self._lines[uri][row])
         params = types.InlineCompletionParams(
-            types.InlineCompletionContext(types.InlineCompletionTriggerKind.Automatic),
+            types.InlineCompletionContext(trigger),
             types.TextDocumentIdentifier(uri),
             types.Position(row, column),
         )
@@ -87,7 +93,7 @@ async def editor(model: Path) -> AsyncGenerator[Editor, None]:
 
     with tempfile.TemporaryDirectory() as folder:
         await client.start_io(*_COMMAND, "--model", str(model), cwd=folder)
-        options = {"debounce_ms": 0, "deadline_ms": 500}
+        options = {"debounce_ms": 0, "deadline_ms": 500, "min_chance_percent": 0}
         await client.initialize_async(
             types.InitializeParams(
                 capabilities=types.ClientCapabilities(), initialization_options=options

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from lsprotocol import types
 
 from bench.corner import own_corner, own_source
 from bench.editor import Editor, editor
@@ -15,7 +16,7 @@ from bench.timing import Spread, percentile
 from engine.client import EngineClient
 from engine.types import InfillRequest, Span
 
-_PLACES, _KEYS, _WARM_UP = 24, 6, 3
+_PLACES, _KEYS, _WARM_UP = 120, 6, 3
 _SHORT_LINES, _LONG_LINES = 100, 10_000
 _CANCELS = 15
 
@@ -105,27 +106,37 @@ async def _engine_of(model: Path) -> AsyncGenerator[EngineClient, None]:
 
 
 async def _type_through(hands: Editor, uri: str) -> tuple[list[float], list[float], float]:
-    """Take the rest of lines away and type it again, asking after each key.
+    """Take the rest of lines away and type.
 
-    Milliseconds of the requests that diverged from what was shown and of those that followed it,
-    and the share of the former that got a suggestion.
+    In every other line the next key, and in the others what is suggested: milliseconds to the
+    replies, and the share of the former that was a suggestion.
     """
     asked_ms: list[float] = []
     kept_ms: list[float] = []
     offered = 0
     for count, (row, column, rest) in enumerate(_places(hands, uri)):
         hands.replace(uri, row, column, column + len(rest), "")
-        ghost = ""
-        for place, key in enumerate(rest[:_KEYS], column):
-            hands.replace(uri, row, place, place, key)
-            follows = ghost.startswith(key) and len(ghost) > 1
+        if count % 2:
+            kept_ms += await _along(hands, uri, row, column)
+        else:
+            hands.replace(uri, row, column, column, rest[0])
             ghost, spent_ms = await hands.ask(uri, row)
-            if count >= _WARM_UP:
-                (kept_ms if follows else asked_ms).append(spent_ms)
-                offered += bool(ghost) and not follows
-        end = column + _KEYS
-        hands.replace(uri, row, end, end, rest[_KEYS:])
+            offered += bool(ghost)
+            asked_ms.append(spent_ms)
+        end = len(hands.lines(uri)[row])
+        hands.replace(uri, row, column, end, rest)
+    asked_ms = asked_ms[_WARM_UP:]
     return asked_ms, kept_ms, offered / len(asked_ms)
+
+
+async def _along(hands: Editor, uri: str, row: int, column: int) -> list[float]:
+    """Ask by hand and type what is suggested, asking after each key; milliseconds to each reply."""
+    ghost, _ = await hands.ask(uri, row, types.InlineCompletionTriggerKind.Invoked)
+    kept_ms: list[float] = []
+    for place, key in enumerate(ghost[: min(_KEYS, len(ghost) - 1)], column):
+        hands.replace(uri, row, place, place, key)
+        kept_ms.append((await hands.ask(uri, row))[1])
+    return kept_ms
 
 
 def _places(hands: Editor, uri: str) -> list[tuple[int, int, str]]:
