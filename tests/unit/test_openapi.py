@@ -12,6 +12,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from engine.desk import Desk
 from engine.endpoints.access import Keys
 from engine.endpoints.guard import Limits
 from engine.endpoints.listen import guarded
@@ -19,7 +20,7 @@ from tests.support.scripted_engine import Script, ScriptedEngine
 
 KEY = "a-key-for-this-test"
 APP = guarded(
-    ScriptedEngine(Script(answer="ab\n\nc")), Keys({"t": KEY}), Limits(10**9, 10**9, 10**9)
+    Desk(ScriptedEngine(Script(answer="ab\n\nc"))), Keys({"t": KEY}), Limits(10**9, 10**9, 10**9)
 )
 CHECKS = [
     not_a_server_error,
