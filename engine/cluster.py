@@ -7,6 +7,9 @@
 A replica that dies takes no request with it: the front asks another.
 """
 
+# pyright: reportMissingImports=false, reportUnknownParameterType=false
+# Ray is an extra, and most of those who check types do without it.
+
 import logging
 import os
 import time

@@ -59,7 +59,7 @@ class Meter:
     def read(self, step: int, minutes: float, progress: float, tokens: int) -> Report:
         """The means since the last reading, without a held-out loss; begins anew."""
         parts = [torch.stack(part) for part in zip(*self._losses, strict=True)]
-        means = [part.mean().item() for part in parts[:4]]
+        loss, canvas, prefix, suffix = (part.mean().item() for part in parts[:4])
         nats_L, weight_L = (part.sum(0).tolist() for part in parts[4:])
         languages = {
             name: nats / weight
@@ -70,5 +70,16 @@ class Meter:
         mfu = pace * self.flops_per_token / self.reachable_flops
         self._losses, self._tokens, self._seconds = [], 0, 0.0
         return Report(
-            step, minutes, progress, tokens, pace, mfu, *means, languages, valid_canvas=None
+            step=step,
+            minutes=minutes,
+            progress=progress,
+            tokens=tokens,
+            tokens_per_s=pace,
+            mfu=mfu,
+            loss=loss,
+            canvas=canvas,
+            prefix=prefix,
+            suffix=suffix,
+            languages=languages,
+            valid_canvas=None,
         )

@@ -8,6 +8,9 @@ Each line is answered by one on stdout that begins with `>`, for Ray writes ther
 stdin.
 """
 
+# pyright: reportMissingImports=false, reportUnknownParameterType=false
+# Ray is an extra, and most of those who check types do without it.
+
 import logging
 import os
 import sys
