@@ -30,7 +30,7 @@ class Keyboard:
     offered           share of the former that got a suggestion
     cold_start_ms     from starting the language server to the reply to the first request
     cancel_ms         from hanging up on a running request to the first draft of the next
-    long_file_ratio   median in a file of 10,000 lines to that in one of 100, same place, same keys
+    long_file_ratio   median in a file of 10,000 lines to that in one of 100, same place, same key
     server_mb, engine_mb  resident memory of the processes after all this
     """
 
@@ -151,7 +151,7 @@ def _places(hands: Editor, uri: str) -> list[tuple[int, int, str]]:
 
 
 async def _long_file_ratio(hands: Editor) -> float:
-    """The same keys at the same places of a short document and of a long one around it."""
+    """The same key at the same places of a short document and of a long one around it."""
     source = own_source().split("\n")
     lines = (source * (_LONG_LINES // len(source) + 1))[:_LONG_LINES]
     first = (_LONG_LINES - _SHORT_LINES) // 2
@@ -164,10 +164,9 @@ async def _long_file_ratio(hands: Editor) -> float:
         for uri, offset in offsets.items():
             hands.replace(uri, row + offset, column, column + len(rest), "")
             await hands.ask(uri, row + offset)
-            for place, key in enumerate("q=(1", column):
-                hands.replace(uri, row + offset, place, place, key)
-                taken_ms[uri].append((await hands.ask(uri, row + offset))[1])
-            hands.replace(uri, row + offset, column, column + 4, rest)
+            hands.replace(uri, row + offset, column, column, "q")  # follows nothing that was found
+            taken_ms[uri].append((await hands.ask(uri, row + offset))[1])
+            hands.replace(uri, row + offset, column, column + 1, rest)
     return percentile(taken_ms[long], 50) / percentile(taken_ms[short], 50)
 
 

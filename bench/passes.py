@@ -1,5 +1,6 @@
 """The time of one denoising step, as a multiple of the least it could take, and of reading on."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -72,14 +73,13 @@ def measure_passes(
 
 @torch.inference_mode()
 def measure_prefill(model: Denoiser, rounds: int) -> dict[int, Spread]:
-    """Milliseconds of reading so many new tokens behind a cached prefix."""
+    """Milliseconds of reading so many new tokens behind a cached prefix, others each time."""
     cache = ContextCache(model, _CAPACITY)
-    base = _tokens(_PREFIX_TOKENS)
+    base, draws = _tokens(_PREFIX_TOKENS), itertools.count()
 
     def read(count: int) -> Callable[[], object]:
         def once() -> object:
-            cache.read(base, PREFIX)
-            return cache.read(base + _tokens(count), PREFIX)
+            return cache.read(base + _tokens(count, next(draws)), PREFIX)
 
         return once
 
@@ -98,5 +98,5 @@ def _key_bytes(model: Denoiser) -> int:
     return values * model.embedding.weight.element_size()
 
 
-def _tokens(count: int) -> list[int]:
-    return [_FIRST_TOKEN + index * 7 % 400 for index in range(count)]
+def _tokens(count: int, draw: int = 0) -> list[int]:
+    return [_FIRST_TOKEN + (draw + index * 7) % 400 for index in range(count)]
