@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from engine.types import WorkspaceChange, WorkspaceFile
 from lsp_server.context import file_name, with_newlines
-from lsp_server.files import Stamp, language_of, read, scan
+from lsp_server.files import MAX_FILE_BYTES, Stamp, language_of, read, scan
 from lsp_server.session import Snapshot
 from lsp_server.settings import Settings
 
@@ -83,16 +83,17 @@ class WorkspaceIndex:
 
         asking  name of the file that is asked about, whose text the request itself has
         """
-        others = [uri for uri in self._edited if file_name(uri) != asking]
-        snapshots = [self._edited.pop(uri) for uri in others]
-        files = tuple(
-            WorkspaceFile(file_name(one.uri), one.language, with_newlines(b"".join(one.lines)))
-            for one in snapshots
-            if self._allows(one)
-        )
-        if files:
-            self._live |= {file.name for file in files}
-            async with self._turn:
+        async with self._turn:  # what is edited while others have theirs is sent at once with this
+            others = [uri for uri in self._edited if file_name(uri) != asking]
+            snapshots = [self._edited.pop(uri) for uri in others]
+            texts = [(one, with_newlines(b"".join(one.lines))) for one in snapshots]
+            files = tuple(
+                WorkspaceFile(file_name(one.uri), one.language, text)
+                for one, text in texts
+                if self._allows(one) and len(text) <= MAX_FILE_BYTES
+            )
+            if files:
+                self._live |= {file.name for file in files}
                 await self._send(WorkspaceChange(self.name, files))
 
     def _allows(self, snapshot: Snapshot) -> bool:

@@ -1,5 +1,6 @@
 """Which files of a workspace the engine is told of, and when."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from engine.types import WorkspaceChange
 from grammars.languages import LANGUAGES, Language
-from lsp_server.files import language_of, scan
+from lsp_server.files import MAX_FILE_BYTES, language_of, scan
 from lsp_server.positions import split_lines
 from lsp_server.session import Snapshot
 from lsp_server.settings import Settings
@@ -150,3 +151,40 @@ async def test_a_secret_is_not_told_though_it_is_being_edited(tmp_path: Path) ->
     index.edited(edited(tmp_path / ".env", "PASSWORD=1\n"))
     await index.send_edited("another.py")
     assert engine.files == {}
+
+
+@pytest.mark.asyncio
+async def test_what_is_edited_while_the_engine_is_told_is_told_once_and_as_it_is_then(
+    tmp_path: Path,
+) -> None:
+    heard: list[bytes] = []
+    go_on = asyncio.Event()
+
+    async def tell(change: WorkspaceChange) -> int:
+        heard.extend(file.text for file in change.files)
+        await go_on.wait()
+        return 1
+
+    index = WorkspaceIndex(tell, lambda _: Settings())
+    sending: list[asyncio.Task[None]] = []
+    for version in range(5):
+        index.edited(edited(tmp_path / "a.py", f"a = {version}\n"))
+        sending.append(asyncio.create_task(index.send_edited("another.py")))
+        await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(*sending)
+    assert heard == [b"a = 0\n", b"a = 4\n"]
+
+
+@pytest.mark.asyncio
+async def test_a_huge_document_is_not_told_though_it_is_being_edited(tmp_path: Path) -> None:
+    heard: list[WorkspaceChange] = []
+
+    async def tell(change: WorkspaceChange) -> int:
+        heard.append(change)
+        return 1
+
+    index = WorkspaceIndex(tell, lambda _: Settings())
+    index.edited(edited(tmp_path / "a.py", "a = 1\n" * MAX_FILE_BYTES))
+    await index.send_edited("another.py")
+    assert not heard
