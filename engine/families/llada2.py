@@ -8,6 +8,7 @@ Source: modeling_llada2_moe.py of the checkpoints; github.com/inclusionAI/LLaDA2
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from engine.device import Placement
 from engine.errors import CheckpointError
@@ -15,7 +16,7 @@ from engine.families.blockwise import BlockLayout, Blockwise, blockwise
 from engine.families.codec import FolderCodec
 from engine.families.experts import Routing
 from engine.families.folder import Folder, Rows
-from engine.families.stack import load_stack, rope_base
+from engine.families.stack import load_stack, shape_of
 from engine.families.transformer import Shape
 
 _BLOCK = 32
@@ -53,8 +54,7 @@ def load(folder: Folder, placement: Placement) -> Blockwise:
 
 
 def _shape(folder: Folder) -> Shape:
-    config, heads = folder.config, folder.number("num_attention_heads")
-    width, hidden = folder.number("hidden_size"), folder.number("moe_intermediate_size")
+    config, hidden = folder.config, folder.number("moe_intermediate_size")
     routing = Routing(
         count=folder.number("num_experts"),
         chosen=folder.number("num_experts_per_tok"),
@@ -67,20 +67,14 @@ def _shape(folder: Folder) -> Shape:
         groups=int(config.get("n_group", 8)),
         open=int(config.get("topk_group", 4)),
     )
-    return Shape(
-        vocabulary=folder.number("vocab_size"),
-        width=width,
-        layers=folder.number("num_hidden_layers"),
-        heads=heads,
-        kv_heads=config.get("num_key_value_heads") or heads,
-        head_size=config.get("head_dim") or width // heads,
-        hidden=folder.number("intermediate_size"),
-        rope_base=rope_base(folder),
-        epsilon=float(config.get("rms_norm_eps", 1e-6)),
-        turned=float(config.get("partial_rotary_factor", 0.5)),
+    attention = shape_of(
+        folder,
         qkv_bias=bool(config.get("use_qkv_bias", False)),
         qk_norm=bool(config.get("use_qk_norm", True)),
-        tied=bool(config.get("tie_word_embeddings", False)),
+    )
+    return replace(
+        attention,
+        turned=float(config.get("partial_rotary_factor", 0.5)),
         routing=routing,
         dense=int(config.get("first_k_dense_replace", 0)),
     )
