@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.families.experts import FeedForward
 from engine.families.transformer import KeysValues, Past, Turn, turned
 
 
@@ -193,14 +194,8 @@ class Attention(nn.Module):
         return Turn(angles.cos().to(dtype), angles.sin().to(dtype))
 
 
-class GeluFeedForward(nn.Module):
+class GeluFeedForward(FeedForward):
     """down(gelu(gate(x)) * up(x)), with the gelu that is approximated by tanh."""
-
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__()
-        self.gate_proj = nn.Linear(width, hidden, bias=False)
-        self.up_proj = nn.Linear(width, hidden, bias=False)
-        self.down_proj = nn.Linear(hidden, width, bias=False)
 
     def forward(self, x_XD: Tensor) -> Tensor:
         gate = F.gelu(self.gate_proj(x_XD), approximate="tanh")
