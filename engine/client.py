@@ -6,12 +6,13 @@ import os
 import sys
 import threading
 from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import Popen
 from typing import NamedTuple, Self
 
 import httpx
+from filelock import FileLock, Timeout
 
 from engine import __version__, wire
 from engine.errors import CheckpointError, EngineError, EngineUnreachable
@@ -168,26 +169,47 @@ def _engine_errors() -> Generator[None, None, None]:
 async def _find_or_start(model: Path, program: Sequence[str]) -> Line:
     """Call the engine until it answers; start one whenever there is none.
 
-    Two clients may both start one. The lock decides which of the two processes stays; the other
-    ends with status 0, and its client finds the first.
+    Of all who find none, here and in other processes, one starts it and the rest call on.
     """
     meeting = rendezvous(model)
+    starter = meeting.starter()
     child: Popen[bytes] | None = None
     try:
         async with asyncio.timeout(START_LIMIT_S):
             while (line := await _call(meeting)) is None:
-                status = 0 if child is None else child.poll()
-                if status:
-                    raise _start_error(meeting, status)
-                if status == 0 and not meeting.is_taken():
-                    child = start(meeting, [*program, "--model", str(model)])
-                    threading.Thread(target=child.wait, daemon=True).start()  # leaves no zombie
+                if starter.is_locked or _taken(starter):
+                    child = _started(child, meeting, [*program, "--model", str(model)])
                 await asyncio.sleep(POLL_S)
             return line
     except TimeoutError as error:
         raise EngineUnreachable(
             f"The engine did not start within {START_LIMIT_S:.0f} s; see {meeting.log_path}."
         ) from error
+    finally:
+        starter.release()
+
+
+def _taken(lock: FileLock) -> bool:
+    """Take a lock that nobody holds; returns whether it is ours now."""
+    with suppress(Timeout):
+        lock.acquire(blocking=False)
+    return lock.is_locked
+
+
+def _started(
+    child: Popen[bytes] | None, meeting: Rendezvous, program: Sequence[str]
+) -> Popen[bytes] | None:
+    """The process that is to be the engine: the one started last, or a new one where it left.
+
+    It leaves with status 0 where another engine was just ending. Raises why it could not start.
+    """
+    status = 0 if child is None else child.poll()
+    if status:
+        raise _start_error(meeting, status)
+    if status == 0 and not meeting.is_taken():
+        child = start(meeting, program)
+        threading.Thread(target=child.wait, daemon=True).start()  # leaves no zombie
+    return child
 
 
 def _start_error(meeting: Rendezvous, status: int) -> EngineError:

@@ -68,6 +68,10 @@ class Rendezvous:
         """Held by the engine from before it loads until it ends."""
         return FileLock(self.folder / f"{self.name}.lock")
 
+    def starter(self) -> FileLock:
+        """Held by the client that is starting an engine, until the engine answers."""
+        return FileLock(self.folder / f"{self.name}.start")
+
     def is_taken(self) -> bool:
         """Whether an engine is loading, serving or ending here."""
         try:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -29,7 +30,7 @@ from engine import (
     WorkspaceFile,
 )
 from engine.client import EngineClient
-from engine.rendezvous import rendezvous
+from engine.rendezvous import rendezvous, start
 from engine.turns import MOST_WAITING
 from tests.support.processes import LIMIT_S, Gated, corner
 from tests.support.scripted_engine import PROGRAM, Script, write_script
@@ -225,6 +226,27 @@ async def test_the_socket_of_a_killed_engine_is_replaced(folder: Path) -> None:
     await end_of(pid)
     assert rendezvous(folder / "model").socket_path.exists()
     assert await (await connect(folder)).pid() != pid
+
+
+@pytest.mark.asyncio
+async def test_all_who_miss_a_killed_engine_start_one_together(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await connect(folder)
+    started: list[object] = []
+
+    def counted(*arguments: Any) -> Any:
+        started.append(arguments)
+        return start(*arguments)
+
+    monkeypatch.setattr("engine.client.start", counted)
+    psutil.Process(pid := await client.pid()).kill()
+    await end_of(pid)
+    change = WorkspaceChange("project", (WorkspaceFile("a.py", "python", b"x = 1\n"),))
+    await asyncio.gather(
+        answer(client, hole()), answer(client, hole()), client.index(change), connect(folder)
+    )
+    assert len(started) == 1
 
 
 @pytest.mark.asyncio
