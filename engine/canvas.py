@@ -107,9 +107,14 @@ class Canvas:
         self.masked_NC = self.masked_NC | places_NC
         self.revoked_NC = self.revoked_NC + places_NC
 
-    def close(self) -> None:
-        """Let every row end at the first EOM it was filled with."""
+    def close(self, breaks_V: Tensor, lines: int) -> None:
+        """Let every row end at the first EOM it was filled with, or behind so many line breaks.
+
+        breaks_V  bool, the tokens that break a line
+        """
+        breaks_NC = breaks_V[self.tokens_NC].long()
         ended_NC = (self.tokens_NC == EOM).cumsum(1) > 0
+        ended_NC = ended_NC | (breaks_NC.cumsum(1) - breaks_NC >= lines)
         self.tokens_NC = torch.where(ended_NC, EOM, self.tokens_NC)
         self.masked_NC = self.masked_NC & ~ended_NC
         self.known_NC = self.known_NC | ended_NC

@@ -143,7 +143,8 @@ class Engine:
         """
         head, tail = request.text[: request.hole.start], request.text[request.hole.end :]
         prefix, suffix = self._model.streams(request.language, head, tail)
-        resize = self._model.traits.lengths.resize if request.length_tokens is None else None
+        given = request.length_tokens is not None
+        resize = None if given else self._model.traits.lengths.resize(request.max_lines)
         limits, rule = self._limits(request, clock, resize), self._rule(request)
         done: list[int] = []
         guesses = self._guesses(request)
@@ -168,7 +169,7 @@ class Engine:
     ) -> Limits:
         forbidden_V = self._vocabulary.forbidden(request.max_lines).clone()
         if resize:
-            forbidden_V[list(resize.spelled)] = False
+            forbidden_V &= ~resize.spelled_V
         deadline = clock.began_s + request.budget_ms / 1000 * (1 - _SYNTAX_PART)
         return Limits(forbidden_V, deadline=deadline)
 

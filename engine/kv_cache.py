@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.model import Context, Denoiser, KeysValues, Sight, Stream
+from engine.segments import in_common
 from engine.tokenizer import MASK
 
 PREFIX, SUFFIX = 0, 1
@@ -106,7 +107,7 @@ class ContextCache:
         """Take out the segment that shares most with `tokens`; a new one if none shares half."""
         best, common = None, 0
         for segment in self._segments:
-            shared = _shared(segment.tokens, tokens) if segment.direction == direction else 0
+            shared = in_common(segment.tokens, tokens) if segment.direction == direction else 0
             if shared > common:
                 best, common = segment, shared
         if best is None or common < len(tokens) // 2:
@@ -134,15 +135,3 @@ class ContextCache:
         for layer, (keys_BKTE, values_BKTE) in enumerate(kept):
             segment.keys_LKTE[layer, :, common:end] = keys_BKTE[0, :, : len(fresh)]
             segment.values_LKTE[layer, :, common:end] = values_BKTE[0, :, : len(fresh)]
-
-
-def _shared(first: list[int], second: list[int]) -> int:
-    """Length of the longest common prefix."""
-    low, high = 0, min(len(first), len(second))
-    while low < high:  # by halves: comparing slices is hundreds of times as fast as comparing items
-        middle = (low + high + 1) // 2
-        if first[low:middle] == second[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low

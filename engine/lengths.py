@@ -14,13 +14,11 @@ from engine.vocabulary import Vocabulary
 
 
 class LengthControl(Protocol):
-    """How a model's holes get their length.
+    """How a model's holes get their length."""
 
-    resize  None where the length of a row is settled before it is filled
-    """
-
-    @property
-    def resize(self) -> Resize | None: ...
+    def resize(self, max_lines: int) -> Resize | None:
+        """None where the length of a row is settled before it is filled."""
+        ...
 
     def nats(self, look: Look, slots: int, most: int, max_lines: int) -> Tensor:
         """Log-probability of every length 0..most to start with, float32 [most + 1].
@@ -35,10 +33,11 @@ class LengthControl(Protocol):
 class EndOfMiddle:
     """The model gives each slot of a blank canvas a probability of being past the end."""
 
-    resize = None
-
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
+
+    def resize(self, max_lines: int) -> None:
+        del max_lines
 
     def nats(self, look: Look, slots: int, most: int, max_lines: int) -> Tensor:
         device = self._vocabulary.specials_V.device
@@ -55,10 +54,11 @@ class Confidence:
     Source: CAL's first-step confidence, without its correction of the bias.
     """
 
-    resize = None
-
     def __init__(self, candidates: Sequence[int], vocabulary: Vocabulary) -> None:
         self._candidates, self._vocabulary = candidates, vocabulary
+
+    def resize(self, max_lines: int) -> None:
+        del max_lines
 
     def nats(self, look: Look, slots: int, most: int, max_lines: int) -> Tensor:
         lengths = [length for length in self._candidates if length <= most] or [most]
@@ -73,28 +73,35 @@ class Confidence:
 
 
 class ToTheEnd:
-    """The model is given all the slots there are, and writes EOM where the hole ends."""
+    """The model is given all the slots there are, and ends a hole by EOM or by its last line's end.
+
+    Such a model writes a line with the break behind it, often in one token with the last character:
+    were the break forbidden, it would have to write something else there.
+    """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        self._device = vocabulary.specials_V.device
-        self.resize = _Closing(vocabulary)
+        self._vocabulary = vocabulary
+
+    def resize(self, max_lines: int) -> Resize:
+        return _Closing(self._vocabulary, max_lines)
 
     def nats(self, look: Look, slots: int, most: int, max_lines: int) -> Tensor:
         del look, slots, max_lines
-        return _surely(most, most, self._device)
+        return _surely(most, most, self._vocabulary.specials_V.device)
 
 
 class _Closing:
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self.spelled = (EOM,)
-        self._none_V = torch.zeros_like(vocabulary.specials_V)
+    def __init__(self, vocabulary: Vocabulary, max_lines: int) -> None:
+        self._breaks_V, self._max_lines = vocabulary.line_breaks_V, max_lines
+        self.spelled_V = self._breaks_V.clone()
+        self.spelled_V[EOM] = True
 
     def refused(self, canvas: Canvas, *, last: bool) -> Tensor:
         del last
-        return self._none_V.expand(len(canvas.tokens_NC), -1)
+        return torch.zeros_like(self._breaks_V).expand(len(canvas.tokens_NC), -1)
 
     def apply(self, canvas: Canvas) -> None:
-        canvas.close()
+        canvas.close(self._breaks_V, self._max_lines)
 
 
 class ExpandDelete:
@@ -109,7 +116,11 @@ class ExpandDelete:
     def __init__(self, start: int, expand: int, vocabulary: Vocabulary) -> None:
         self._start = start
         self._device = vocabulary.specials_V.device
-        self.resize = _Reflowing(expand, vocabulary)
+        self._reflowing = _Reflowing(expand, vocabulary)
+
+    def resize(self, max_lines: int) -> Resize:
+        del max_lines
+        return self._reflowing
 
     def nats(self, look: Look, slots: int, most: int, max_lines: int) -> Tensor:
         del look, slots, max_lines
@@ -118,10 +129,11 @@ class ExpandDelete:
 
 class _Reflowing:
     def __init__(self, expand: int, vocabulary: Vocabulary) -> None:
-        self.spelled = (expand, EOM)
         self._expand = expand
         self._expands_V = torch.zeros_like(vocabulary.specials_V)
         self._expands_V[expand] = True
+        self.spelled_V = self._expands_V.clone()
+        self.spelled_V[EOM] = True
 
     def refused(self, canvas: Canvas, *, last: bool) -> Tensor:
         """No expansion where the canvas is full, or nothing more would be filled."""

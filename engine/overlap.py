@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from engine.types import Span
 
 _CLOSING = re.compile(r"""[\s)>}\]"'`:{;,]*""")
+_BREAK = re.compile(r"[\r\n]")
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
 
@@ -37,7 +38,7 @@ class Surroundings:
         first line break on.
         """
         if self.rest:
-            fill = _without_rest(fill.partition("\n")[0], self.before, self.rest)
+            fill = _without_rest(_BREAK.split(fill, maxsplit=1)[0], self.before, self.rest)
         else:
             fill = fill.rstrip()
         fill = self._without_line_below(fill)

@@ -36,8 +36,8 @@ class Resize(Protocol):
     """Tokens by which a model says, while it fills a row, that it is longer or shorter."""
 
     @property
-    def spelled(self) -> tuple[int, ...]:
-        """Their ids."""
+    def spelled_V(self) -> Tensor:
+        """Which they are, bool [V]."""
         ...
 
     def refused(self, canvas: Canvas, *, last: bool) -> Tensor:

@@ -30,9 +30,10 @@ at the end; the look leaves the EOM slots away, or reads them as the family's pa
 one look are alternatives for the same hole and may differ in length.
 
 **A family** is a module here with two functions: `claims(folder)` says, from what stands in the
-folder (never `model_type` alone), whether the folder is one of its checkpoints, and `load(folder,
-placement)` gives the Model or raises CheckpointError with one sentence. Weights are safetensors,
-read through `engine/families/folder.py`. Nothing is unpickled, and nothing in a folder is run.
+folder (never `model_type` alone), whether the folder is one of its checkpoints, and `plan(folder)`
+says how it is made and used, or raises CheckpointError with one sentence. The plan has `facts` for
+people and `load(placement)`, which gives the Model. Weights are safetensors, read through
+`engine/families/folder.py`. Nothing is unpickled, and nothing in a folder is run.
 """
 
 from pathlib import Path
@@ -56,9 +57,9 @@ from engine.families import (
     stable_diffcoder,
 )
 from engine.families.folder import Folder
-from engine.families.model import Model, Reading, Traits
+from engine.families.model import Facts, Model, Plan, Reading, Traits
 
-__all__ = ["Description", "Model", "Reading", "Traits", "describe", "is_ours", "load"]
+__all__ = ["Description", "Facts", "Model", "Reading", "Traits", "describe", "is_ours", "load"]
 
 _FAMILIES = (
     qwen,
@@ -81,6 +82,7 @@ class Description(NamedTuple):
     parameters: int
     size_bytes: int
     dtype: str
+    facts: Facts
 
 
 def load(path: Path, placement: Placement) -> Model:
@@ -88,17 +90,18 @@ def load(path: Path, placement: Placement) -> Model:
     if is_ours(path):
         return sfumato.load(path, placement)
     folder = Folder(path)
-    return _family(folder).load(folder, placement)
+    return _plan(folder, _family(folder)).load(placement)
 
 
 def describe(path: Path) -> Description:
     """Raises CheckpointError where `load` would have no family for the folder, or no files."""
     if is_ours(path):
         checkpoint.verify(path)
-        return Description(checkpoint.FAMILY, *Folder(path).weigh())
+        return Description(checkpoint.FAMILY, *Folder(path).weigh(), sfumato.FACTS)
     folder = Folder(path)
-    family = _family(folder).__name__.rpartition(".")[2]
-    return Description(f"{folder.architecture} ({family})", *folder.weigh())
+    family = _family(folder)
+    name = f"{folder.architecture} ({family.__name__.rpartition('.')[2]})"
+    return Description(name, *folder.weigh(), _plan(folder, family).facts)
 
 
 def _family(folder: Folder) -> ModuleType:
@@ -109,6 +112,10 @@ def _family(folder: Folder) -> ModuleType:
         f'{folder.path} holds a "{folder.architecture}", which is of no family that this engine'
         " knows; docs/models.md lists them"
     )
+
+
+def _plan(folder: Folder, family: ModuleType) -> Plan:
+    return family.plan(folder)
 
 
 def is_ours(path: Path) -> bool:

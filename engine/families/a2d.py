@@ -9,16 +9,14 @@ Source: github.com/ZHZisZZ/dllm, core/samplers/bd3lm.py. It unmasks one place a 
 that are 0.9 sure do not wait (Fast-dLLM, arXiv:2505.22618).
 """
 
-from engine.device import Placement
-from engine.errors import CheckpointError
-from engine.families.blockwise import BlockLayout, Blockwise, blockwise
+from engine.families.blockwise import BlockLayout, blockwise
 from engine.families.codec import FolderCodec
 from engine.families.folder import Folder
+from engine.families.model import Plan
 from engine.families.qwen import in_blocks
-from engine.families.stack import load_stack, shape_of
+from engine.families.stack import shape_of
 
 _BLOCK = 32
-_CONTEXT_TOKENS = 2048
 _CONFIDENT = 0.9
 _QK_NORM = {"A2DQwen2LMHeadModel": False, "A2DQwen3LMHeadModel": True}
 
@@ -28,20 +26,14 @@ def claims(folder: Folder) -> bool:
     return folder.architecture in _QK_NORM and in_blocks(folder)
 
 
-def load(folder: Folder, placement: Placement) -> Blockwise:
+def plan(folder: Folder) -> Plan:
     """Raises CheckpointError."""
-    codec, block = FolderCodec(folder), int(folder.config.get("block_size") or _BLOCK)
-    end = codec.specials.get("<|im_end|>", codec.role(folder.config, "eos"))
-    if end is None:
-        raise CheckpointError(f"{folder.path} does not say which token ends a text")
+    codec, norm = FolderCodec(folder), _QK_NORM[folder.architecture]
+    turn_end = codec.specials.get("<|im_end|>")
     layout = BlockLayout(
-        block=block,
-        part=block,
+        block=int(folder.config.get("block_size") or _BLOCK),
         mask=codec.mask(folder.config),
-        end=end,
-        shifted=False,
-        context_tokens=_CONTEXT_TOKENS,
+        end=codec.end(folder.config) if turn_end is None else turn_end,
     )
-    norm = _QK_NORM[folder.architecture]
-    stack = load_stack(folder, shape_of(folder, qkv_bias=not norm, qk_norm=norm), placement)
-    return blockwise(folder, placement, stack, codec, layout, _CONFIDENT)
+    shape = shape_of(folder, qkv_bias=not norm, qk_norm=norm)
+    return blockwise(folder, codec, shape, layout, _CONFIDENT)

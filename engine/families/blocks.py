@@ -15,7 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.families.transformer import KeysValues, Past, Transformer
+from engine.families.past import Past, cut, grown, length
+from engine.families.transformer import Transformer
+from engine.segments import in_common
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class OpenBlock:
     """A context, of which all but the tokens after the last full block have been read.
 
     block    tokens that see each other
-    past     the full blocks; None: there is none
+    past     the full blocks
     ends     hidden states [D] of the last token of each of them
     known    the tokens after them
     encoded  tokens that had to be computed for this context
@@ -31,7 +33,7 @@ class OpenBlock:
 
     stack: Transformer
     block: int
-    past: Past | None
+    past: Past
     ends: tuple[Tensor, ...]
     known: tuple[int, ...]
     encoded: int
@@ -65,14 +67,15 @@ class Blocks:
     def __init__(self, stack: Transformer, block: int) -> None:
         self._stack, self._block = stack, block
         self._tokens: list[int] = []
-        self._past: Past | None = None
+        self._past: Past = []
         self._ends: list[Tensor] = []
 
     def read(self, tokens: Sequence[int]) -> OpenBlock:
         """Take this context; what it begins with in common with the latest one is not computed."""
         full = len(tokens) - len(tokens) % self._block
-        same = self._common(tokens[:full])
-        self._past = _first(self._past, same)
+        same = in_common(self._tokens, [*tokens[:full]])
+        same -= same % self._block
+        self._past = cut(self._past, same)
         del self._ends[same // self._block :]
         if same < full:
             self._encode(tokens[same:full])
@@ -80,39 +83,19 @@ class Blocks:
         ends = tuple(self._ends)
         return OpenBlock(self._stack, self._block, self._past, ends, known, full - same)
 
-    def _common(self, tokens: Sequence[int]) -> int:
-        """How many tokens of these begin the blocks that are kept, in whole blocks."""
-        pairs = enumerate(zip(self._tokens, tokens, strict=False))
-        most = min(len(tokens), len(self._tokens))
-        same = next((place for place, (kept, token) in pairs if kept != token), most)
-        return same - same % self._block
-
     def _encode(self, fresh: Sequence[int]) -> None:
         fresh_1T = torch.tensor([fresh], device=self._stack.embed_tokens.weight.device)
         hidden_1TD, read = read_blocks(self._stack, self._block, fresh_1T, self._past)
-        self._past = read if self._past is None else _joined(self._past, read)
+        self._past = grown(self._past, read)
         self._ends += hidden_1TD[0, self._block - 1 :: self._block]
 
 
 def read_blocks(
-    stack: Transformer, block: int, tokens_NT: Tensor, past: Past | None
+    stack: Transformer, block: int, tokens_NT: Tensor, past: Past
 ) -> tuple[Tensor, Past]:
     """Hidden states [N, T, D], keys and values of tokens in whole blocks, after all of `past`."""
-    start = past[0].keys_NKTE.shape[2] if past else 0
+    start = length(past)
     places_S = torch.arange(start + tokens_NT.shape[1], device=tokens_NT.device)
     places_T = places_S[start:]
     seen_TS = places_S // block <= places_T[:, None] // block
     return stack(tokens_NT, places_T[None], seen_TS[None], past)
-
-
-def _first(past: Past | None, tokens: int) -> Past | None:
-    if past is None or not tokens:
-        return None
-    return [KeysValues(keys[:, :, :tokens], values[:, :, :tokens]) for keys, values in past]
-
-
-def _joined(past: Past, new: Past) -> Past:
-    return [
-        KeysValues(*(torch.cat(pair, 2) for pair in zip(before, after, strict=True)))
-        for before, after in zip(past, new, strict=True)
-    ]

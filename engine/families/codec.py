@@ -14,7 +14,8 @@ from tokenizers import Tokenizer as BpeTokenizer
 
 from engine.errors import CheckpointError
 from engine.families.folder import Folder
-from engine.families.model import OFFSET
+from engine.families.ids import OFFSET
+from engine.segments import nearest, window_end, window_start
 from engine.tokenizer import byte_characters, utf8_runs
 
 MASK_NAMES = ("<|mask|>", "<|mdm_mask|>", "<M>", "[MASK]")
@@ -23,6 +24,8 @@ _QWEN_PIECE = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+_SUFFIX_PART = 4
+"""One part in so many of what is read goes to the suffix."""
 _NORMAL_FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 
 
@@ -57,6 +60,16 @@ class FolderCodec:
         """The bytes the ids stand for; specials give none."""
         return b"".join(self.token_bytes[index] for index in ids)
 
+    def before(self, head: bytes, limit: int) -> list[int]:
+        """The nearest tokens before a hole, at most so many."""
+        return nearest(self.encode(head[window_start(head, len(head), limit) :]), limit)
+
+    def around(self, head: bytes, tail: bytes, room: int) -> tuple[list[int], list[int]]:
+        """The nearest tokens before a hole and behind it, at most so many together."""
+        limit = room // _SUFFIX_PART
+        behind = self.encode(tail[: window_end(tail, 0, limit)])[:limit]
+        return self.before(head, room - limit), behind
+
     def special(self, role: str) -> int | None:
         """The family's own id of what tokenizer_config.json names, as in "bos_token"."""
         named = self._named.get(role)
@@ -70,6 +83,13 @@ class FolderCodec:
         if found is None:
             found = given[0] if isinstance(given, list) else given
         return found if isinstance(found, int) else None
+
+    def end(self, config: Mapping[str, Any]) -> int:
+        """The family's own id of what ends a text. Raises CheckpointError where nothing says."""
+        found = self.role(config, "eos")
+        if found is None:
+            raise CheckpointError(f"{self._path} does not say which token ends a text")
+        return found
 
     def refuse_unless_within(self, vocabulary: int, mask: int) -> None:
         """Raises CheckpointError where the model has no rows for the tokens."""

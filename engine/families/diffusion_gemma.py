@@ -10,6 +10,7 @@ Source: DiffusionGemma as in transformers 5.13 and later (Apache-2.0).
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,18 +20,17 @@ from engine.device import Placement
 from engine.errors import CheckpointError
 from engine.families.codec import FolderCodec
 from engine.families.folder import Folder
-from engine.families.full import engine_ids, engine_log_probs, own_canvas, own_ids
 from engine.families.gemma import Gemma, GemmaShape, Heads
+from engine.families.ids import engine_ids, engine_log_probs, own_canvas, own_ids
 from engine.families.int8 import in_int8
-from engine.families.model import Reading, Traits
-from engine.families.stack import Filling, traits_of, vocabulary_of
-from engine.families.transformer import KeysValues, Past
+from engine.families.model import CONTEXT_TOKENS, Facts, Plan, Reading, Traits
+from engine.families.past import Past, cut, grown
+from engine.families.stack import Filling, traits_of
 from engine.lengths import EndOfMiddle
 from engine.schedule import Rule
-from engine.segments import nearest, window_start
+from engine.segments import in_common
 from engine.tokenizer import MASK
 
-_CONTEXT_TOKENS = 2048
 _SLOTS, _FILL_TOKENS = 32, 96
 _RULE = Rule(passes=16, order="entropy", remask_limit=0, lengths=1, guesses=0)
 _SEED = 0
@@ -50,9 +50,8 @@ class CanvasOnContext:
     def streams(self, language: str, head: bytes, tail: bytes) -> tuple[list[int], list[int]]:
         """The prefix left to right, with what opens a text; there is no suffix stream."""
         del language, tail
-        limit = _CONTEXT_TOKENS - _FILL_TOKENS
-        tokens = self._codec.encode(head[window_start(head, len(head), limit) :])
-        return [*engine_ids([self._opening]), *nearest(tokens, limit)], []
+        before = self._codec.before(head, CONTEXT_TOKENS - _FILL_TOKENS)
+        return [*engine_ids([self._opening]), *before], []
 
     def read(self, prefix: Sequence[int], suffix: Sequence[int], done: Sequence[int]) -> Reading:
         """What a context begins with in common with the last one is not computed again: exact."""
@@ -72,25 +71,41 @@ class CanvasOnContext:
 
         return Reading(look, encoded, len(context))
 
-    def _encode(self, context: Sequence[int]) -> int:
-        pairs = enumerate(zip(self._tokens, context, strict=False))
-        most = min(len(self._tokens), len(context))
-        same = next((place for place, (kept, token) in pairs if kept != token), most)
-        self._past = [KeysValues(k[:, :, :same], v[:, :, :same]) for k, v in self._past]
+    def _encode(self, context: list[int]) -> int:
+        same = in_common(self._tokens, context)
+        self._past = cut(self._past, same)
         if same < len(context):
             device = self._stack.embed_tokens.weight.device
             fresh_1T = torch.tensor([context[same:]], device=device)
-            read = self._stack.encode(fresh_1T, self._past if same else None)
-            pairs_of = zip(self._past, read, strict=True) if same else ((None, new) for new in read)
-            self._past = [_joined(old, new) for old, new in pairs_of]
-        self._tokens = [*context]
+            self._past = grown(self._past, self._stack.encode(fresh_1T, self._past))
+        self._tokens = context
         return len(context) - same
 
 
-def _joined(old: KeysValues | None, new: KeysValues) -> KeysValues:
-    if old is None:
-        return new
-    return KeysValues(*(torch.cat(pair, 2) for pair in zip(old, new, strict=True)))
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Whose stack is its own."""
+
+    folder: Folder
+    codec: FolderCodec
+    shape: GemmaShape
+    opening: int
+    end: int
+
+    @property
+    def facts(self) -> Facts:
+        return Facts(sees_suffix=False)
+
+    def load(self, placement: Placement) -> CanvasOnContext:
+        self.codec.refuse_unless_within(self.shape.vocabulary, 0)
+        with torch.device("meta"):
+            stack = Gemma(self.shape)
+        self.folder.fill(stack, placement, _named)
+        if placement.int8:
+            in_int8(stack.layers)
+        filling = Filling(EndOfMiddle, _RULE, (_SLOTS,), _FILL_TOKENS)
+        traits = traits_of(self.folder, placement, stack, self.codec, filling)
+        return CanvasOnContext(stack, self.codec, traits, self.opening, self.end)
 
 
 def claims(folder: Folder) -> bool:
@@ -98,22 +113,13 @@ def claims(folder: Folder) -> bool:
     return folder.architecture == "DiffusionGemmaForBlockDiffusion"
 
 
-def load(folder: Folder, placement: Placement) -> CanvasOnContext:
+def plan(folder: Folder) -> Plan:
     """Raises CheckpointError."""
-    codec, shape = FolderCodec(folder), _shape(folder)
-    ends = [codec.role(folder.config.get("text_config", {}), role) for role in ("bos", "eos")]
-    if ends[0] is None or ends[1] is None:
-        raise CheckpointError(f"{folder.path} does not say which tokens begin and end a text")
-    codec.refuse_unless_within(shape.vocabulary, 0)
-    with torch.device("meta"):
-        stack = Gemma(shape)
-    folder.fill(stack, placement, _named)
-    if placement.int8:
-        in_int8(stack.layers)
-    lengths = EndOfMiddle(vocabulary_of(codec, shape, placement))
-    filling = Filling(lengths, _RULE, (_SLOTS,), _FILL_TOKENS)
-    traits = traits_of(folder, placement, stack, codec, filling)
-    return CanvasOnContext(stack, codec, traits, ends[0], ends[1])
+    codec, text = FolderCodec(folder), folder.config.get("text_config", {})
+    begin = codec.role(text, "bos")
+    if begin is None:
+        raise CheckpointError(f"{folder.path} does not say which token begins a text")
+    return _Plan(folder, codec, _shape(folder), begin, codec.end(text))
 
 
 def _named(parameter: str) -> str:

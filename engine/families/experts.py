@@ -54,6 +54,18 @@ class FeedForward(nn.Module):
         return self.down_proj(F.silu(self.gate_proj(x_XD)) * self.up_proj(x_XD))
 
 
+class PlainFeedForward(nn.Module):
+    """project(gelu(fully_connected(x))), with the gelu that is approximated by tanh."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.c_fc = nn.Linear(width, hidden)
+        self.c_proj = nn.Linear(hidden, width)
+
+    def forward(self, x_XD: Tensor) -> Tensor:
+        return self.c_proj(F.gelu(self.c_fc(x_XD), approximate="tanh"))
+
+
 class Choice(NamedTuple):
     """Experts of each token, int64 [X, A], and their weights, float32 [X, A]."""
 

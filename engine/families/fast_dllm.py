@@ -6,15 +6,14 @@ Checkpoints: Efficient-Large-Model/Fast_dLLM_v2_1.5B and _7B.
 Source: github.com/NVlabs/Fast-dLLM, v2, generation_functions.py; arXiv:2509.26328.
 """
 
-from engine.device import Placement
-from engine.families.blockwise import BlockLayout, Blockwise, blockwise
+from engine.families.blockwise import BlockLayout, blockwise
 from engine.families.codec import FolderCodec
 from engine.families.folder import Folder
-from engine.families.stack import load_stack, shape_of
+from engine.families.model import Plan
+from engine.families.stack import shape_of
 
-_CONTEXT_TOKENS = 2048
+_BLOCK, _PART = 32, 8
 _CONFIDENT = 0.9
-_PART = 8
 _MASK, _END = 151665, 151645
 """The published code has both hard-coded; some revisions of its tokenizer leave the mask out."""
 
@@ -24,16 +23,14 @@ def claims(folder: Folder) -> bool:
     return folder.architecture == "Fast_dLLM_QwenForCausalLM"
 
 
-def load(folder: Folder, placement: Placement) -> Blockwise:
+def plan(folder: Folder) -> Plan:
     """Raises CheckpointError."""
-    codec, block = FolderCodec(folder), int(folder.config.get("bd_size", 32))
+    codec, block = FolderCodec(folder), int(folder.config.get("bd_size", _BLOCK))
     layout = BlockLayout(
         block=block,
         part=min(_PART, block),
         mask=codec.mask(folder.config, codec.specials.get("|<MASK>|", _MASK)),
         end=codec.specials.get("<|im_end|>", _END),
         shifted=True,
-        context_tokens=_CONTEXT_TOKENS,
     )
-    stack = load_stack(folder, shape_of(folder, qkv_bias=True), placement)
-    return blockwise(folder, placement, stack, codec, layout, _CONFIDENT)
+    return blockwise(folder, codec, shape_of(folder, qkv_bias=True), layout, _CONFIDENT)

@@ -59,6 +59,14 @@ class Folder:
         named = self.config.get("architectures") or [""]
         return str(named[0])
 
+    @cached_property
+    def names(self) -> str:
+        """What the model is called, in small letters: the folder, the config, the card's title."""
+        card = self.path / "README.md"
+        lines = card.read_text(errors="replace").splitlines() if card.is_file() else []
+        title = next((line for line in lines if line.startswith("# ")), "")
+        return f"{self.path.name} {self.config.get('_name_or_path', '')} {title}".lower()
+
     def number(self, key: str) -> int:
         """A whole number of the config."""
         value = self.config.get(key)

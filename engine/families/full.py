@@ -14,19 +14,24 @@ Source of the cache: dKV-Cache, arXiv:2505.15781; Fast-dLLM, arXiv:2505.22618.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from engine.families.codec import FolderCodec
-from engine.families.model import OFFSET, Reading, Traits
-from engine.families.transformer import KeysValues, Past, Transformer
-from engine.segments import nearest, window_end, window_start
-from engine.tokenizer import EOM, MASK
+from engine.families.folder import Folder
+from engine.families.ids import engine_ids, engine_log_probs, own_canvas, own_ids
+from engine.families.model import Facts, Reading, Traits
+from engine.families.past import KeysValues, Past
+from engine.families.stack import Filling, Naming, StackPlan, hub_name
+from engine.families.transformer import Shape, Transformer
+from engine.tokenizer import EOM
 
 REFRESH_EVERY = 8
-_SUFFIX_PART = 4
-"""One part in so many of the context goes to the suffix."""
+SLOTS, FILL_TOKENS = 64, 128
+CANDIDATES = (4, 8, 16, 32, 48)
+"""Lengths that are looked at, where a model says nothing of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +57,11 @@ class FullAttention:
     """A stack on a device, and how to lay out a text for it."""
 
     def __init__(
-        self,
-        stack: Transformer,
-        codec: FolderCodec,
-        layout: Layout,
-        traits: Traits,
-        refresh_every: int = REFRESH_EVERY,
+        self, stack: Transformer, codec: FolderCodec, traits: Traits, layout: Layout
     ) -> None:
         self.traits = traits
         self._stack, self._codec, self._layout = stack, codec, layout
-        self.refresh_every = refresh_every
+        self.refresh_every = REFRESH_EVERY
 
     def streams(self, language: str, head: bytes, tail: bytes) -> tuple[list[int], list[int]]:
         """Prefix and suffix, both left to right, with what opens and closes a text."""
@@ -69,44 +69,16 @@ class FullAttention:
         layout = self._layout
         marks = len(layout.opening) + len(layout.closing)
         room = max(2, layout.context_tokens - self.traits.fill_tokens - marks)
-        limit = room // _SUFFIX_PART
-        before = self._codec.encode(head[window_start(head, len(head), room - limit) :])
-        behind = self._codec.encode(tail[: window_end(tail, 0, limit)])
+        before, behind = self._codec.around(head, tail, room)
         return (
-            [*engine_ids(layout.opening), *nearest(before, room - limit)],
-            [*behind[:limit], *engine_ids(layout.closing)],
+            [*engine_ids(layout.opening), *before],
+            [*behind, *engine_ids(layout.closing)],
         )
 
     def read(self, prefix: Sequence[int], suffix: Sequence[int], done: Sequence[int]) -> Reading:
         left, right = own_ids([*prefix, *done]), own_ids(suffix)
         look = FullLook(self._stack, self._layout, left, right, self.refresh_every)
         return Reading(look, 0, len(left) + len(right))  # each look computes what it needs
-
-
-def engine_ids(ids: Sequence[int]) -> list[int]:
-    """A family's own ids as the engine's."""
-    return [OFFSET + index for index in ids]
-
-
-def own_ids(ids: Sequence[int]) -> list[int]:
-    """The engine's ids, none of them MASK or EOM, as a family's own."""
-    return [index - OFFSET for index in ids]
-
-
-def own_canvas(tokens_NC: Tensor, mask: int, end: int) -> Tensor:
-    """A canvas in a family's own ids."""
-    shifted_NC = (tokens_NC - OFFSET).masked_fill(tokens_NC == MASK, mask)
-    return shifted_NC.masked_fill(tokens_NC == EOM, end)
-
-
-def engine_log_probs(logits_PV: Tensor, end: int) -> Tensor:
-    """Logits over a family's ids as log-probabilities [P, OFFSET + V] over the engine's.
-
-    The odds of `end` are those of EOM too; nothing is ever MASK.
-    """
-    log_probs_PV = torch.log_softmax(logits_PV.float(), -1)
-    never_P1 = torch.full_like(log_probs_PV[:, :1], float("-inf"))
-    return torch.cat([never_P1, log_probs_PV[:, end : end + 1], log_probs_PV], 1)
 
 
 class FullLook:
@@ -175,22 +147,36 @@ class FullLook:
         return torch.where(behind_T, places_T + gap_N1, places_T)
 
 
+def full_attention(
+    folder: Folder,
+    codec: FolderCodec,
+    shape: Shape,
+    layout: Layout,
+    filling: Filling,
+    named: Naming = hub_name,
+) -> StackPlan:
+    """The plan of such a model."""
+    return StackPlan(
+        folder=folder,
+        codec=codec,
+        shape=shape,
+        facts=Facts(sees_suffix=True, mask=layout.mask),
+        assemble=partial(FullAttention, layout=layout),
+        filling=filling,
+        named=named,
+    )
+
+
 def _first(read: Past, row: int, count: int) -> Past:
     """The first so many tokens of one row, copied: the rest may be forgotten."""
     return [
-        KeysValues(
-            layer.keys_NKTE[row : row + 1, :, :count].clone(),
-            layer.values_NKTE[row : row + 1, :, :count].clone(),
-        )
-        for layer in read
+        KeysValues(*(part[row : row + 1, :, :count].clone() for part in layer)) for layer in read
     ]
 
 
 def _stacked(pasts: Sequence[Past]) -> Past:
+    """Pasts of one row each as one of several."""
     return [
-        KeysValues(
-            torch.cat([layer.keys_NKTE for layer in layers]),
-            torch.cat([layer.values_NKTE for layer in layers]),
-        )
+        KeysValues(*(torch.cat(parts) for parts in zip(*layers, strict=True)))
         for layers in zip(*pasts, strict=True)
     ]

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.families.experts import FeedForward
-from engine.families.transformer import KeysValues, Past, Turn, turned
+from engine.families.past import KeysValues, Past, length
+from engine.families.transformer import Turn, turned
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,9 @@ class Gemma(nn.Module):
         self.norm = nn.RMSNorm(shape.width, shape.epsilon)
         self.self_conditioning = SelfConditioning(shape)
 
-    def encode(self, tokens_1T: Tensor, past: Past | None = None) -> Past:
+    def encode(self, tokens_1T: Tensor, past: Past) -> Past:
         """Read context causally; keys and values of these tokens alone, after those of `past`."""
-        start = past[0].keys_NKTE.shape[2] if past else 0
+        start = length(past)
         places_T = torch.arange(start, start + tokens_1T.shape[1], device=tokens_1T.device)
         places_S = torch.arange(start + tokens_1T.shape[1], device=tokens_1T.device)
         x_1TD = self._embedded(tokens_1T)
@@ -89,7 +90,7 @@ class Gemma(nn.Module):
 
         thought_NCV  logits of the last pass over this canvas; None in the first
         """
-        start = past[0].keys_NKTE.shape[2]
+        start = length(past)
         places_C = torch.arange(start, start + canvas_NC.shape[1], device=canvas_NC.device)
         x_NCD = self._embedded(canvas_NC)
         soft_NCD = torch.zeros_like(x_NCD) if thought_NCV is None else self._softly(thought_NCV)
@@ -97,8 +98,7 @@ class Gemma(nn.Module):
         for layer, read in zip(self._layers(), past, strict=True):
             window = layer.self_attn.heads.window
             near = 0 if window is None else max(start - window + 1, 0)
-            before = KeysValues(read.keys_NKTE[:, :, near:], read.values_NKTE[:, :, near:])
-            x_NCD, _ = layer(x_NCD, places_C, None, before, layer.layer_scalar)
+            x_NCD, _ = layer(x_NCD, places_C, None, read.within(near, start), layer.layer_scalar)
         logits_NCV = F.linear(self.norm(x_NCD), self.embed_tokens.weight).float()
         return (logits_NCV / self.shape.softcap).tanh() * self.shape.softcap
 
@@ -175,7 +175,7 @@ class Attention(nn.Module):
         v_NKTE = plain_NKTE if self.v_proj is None else self._heads(self.v_proj(x_NTD))
         v_NKTE = F.rms_norm(v_NKTE, (self.heads.size,), eps=self.epsilon)
         kept = KeysValues(turned(self.k_norm(plain_NKTE), turn), v_NKTE)
-        k_NKSE, v_NKSE = kept if past is None else _after(past, kept)
+        k_NKSE, v_NKSE = kept if past is None else past.before(kept)
         mixed_NHTE = F.scaled_dot_product_attention(
             q_NHTE, k_NKSE, v_NKSE, attn_mask=seen_TS, scale=1.0, enable_gqa=True
         )
@@ -249,11 +249,3 @@ class PackedExperts(nn.Module):
             out_RD = F.linear(F.gelu(gate, approximate="tanh") * up, self.down_proj[index])
             mixed_XD.index_add_(0, rows, out_RD * weights_XA[rows, places, None].to(out_RD.dtype))
         return mixed_XD
-
-
-def _after(past: KeysValues, new: KeysValues) -> KeysValues:
-    rows = new.keys_NKTE.shape[0]
-    return KeysValues(
-        torch.cat([past.keys_NKTE.expand(rows, -1, -1, -1), new.keys_NKTE], 2),
-        torch.cat([past.values_NKTE.expand(rows, -1, -1, -1), new.values_NKTE], 2),
-    )

@@ -5,13 +5,11 @@ Source: github.com/ML-GSAI/LLaDA, generate.py; modeling_llada.py of the checkpoi
 arXiv:2502.09992. What is 0.9 sure is not waited for (Fast-dLLM, arXiv:2505.22618).
 """
 
-from engine.device import Placement
 from engine.errors import CheckpointError
-from engine.families.codec import FolderCodec
 from engine.families.folder import Folder
-from engine.families.full import FullAttention
 from engine.families.masked import masked
-from engine.families.stack import load_stack, rope_base
+from engine.families.model import Plan
+from engine.families.stack import rope_base, stretch
 from engine.families.transformer import Shape
 
 _MASK = 126336
@@ -51,7 +49,7 @@ def claims(folder: Folder) -> bool:
     return folder.architecture == "LLaDAModelLM" and "d_model" in folder.config
 
 
-def load(folder: Folder, placement: Placement) -> FullAttention:
+def plan(folder: Folder) -> Plan:
     """Raises CheckpointError."""
     for key, value in _KNOWN.items():
         if folder.config.get(key, value) != value:
@@ -59,11 +57,7 @@ def load(folder: Folder, placement: Placement) -> FullAttention:
                 f"{folder.path}: config.json has {key} {folder.config[key]!r}, this engine knows"
                 f" LLaDA with {value!r} only"
             )
-    codec, shape = FolderCodec(folder), _shape(folder)
-    mask = codec.mask(folder.config, _MASK)
-    codec.refuse_unless_within(shape.vocabulary, mask)
-    stack = load_stack(folder, shape, placement, _named)
-    return masked(folder, placement, stack, codec, mask)
+    return masked(folder, _shape(folder), _MASK, _named)
 
 
 def _shape(folder: Folder) -> Shape:
@@ -77,6 +71,7 @@ def _shape(folder: Folder) -> Shape:
         head_size=width // heads,
         hidden=folder.number("mlp_hidden_size"),
         rope_base=rope_base(folder),
+        stretch=stretch(folder),
         epsilon=float(config.get("rms_norm_eps", 1e-5)),
         qkv_bias=bool(config.get("include_qkv_bias", False)),
         tied=bool(config.get("weight_tying", False)),

@@ -10,18 +10,17 @@ Source: modeling_llada2_moe.py of the checkpoints; github.com/inclusionAI/LLaDA2
 from collections.abc import Callable
 from dataclasses import replace
 
-from engine.device import Placement
 from engine.errors import CheckpointError
-from engine.families.blockwise import BlockLayout, Blockwise, blockwise
+from engine.families.blockwise import BlockLayout, blockwise
 from engine.families.codec import FolderCodec
 from engine.families.experts import Routing
 from engine.families.folder import Folder, Rows
-from engine.families.stack import load_stack, shape_of
+from engine.families.model import Plan
+from engine.families.stack import shape_of
 from engine.families.transformer import Shape
 
 _BLOCK = 32
 _CONFIDENT = 0.95
-_CONTEXT_TOKENS = 2048
 _MASK, _END = 156895, 156892
 _PARTS = {
     "self_attn.o_proj.weight": "attention.dense.weight",
@@ -35,7 +34,7 @@ def claims(folder: Folder) -> bool:
     return folder.architecture == "LLaDA2MoeModelLM"
 
 
-def load(folder: Folder, placement: Placement) -> Blockwise:
+def plan(folder: Folder) -> Plan:
     """Raises CheckpointError."""
     codec, shape = FolderCodec(folder), _shape(folder)
     if folder.config.get("score_function", "sigmoid") != "sigmoid":
@@ -43,14 +42,10 @@ def load(folder: Folder, placement: Placement) -> Blockwise:
     end = folder.config.get("eos_token_id")
     layout = BlockLayout(
         block=int(folder.config.get("block_size") or _BLOCK),
-        part=int(folder.config.get("block_size") or _BLOCK),
         mask=codec.mask(folder.config, _MASK),
         end=end if isinstance(end, int) else codec.specials.get("<|endoftext|>", _END),
-        shifted=False,
-        context_tokens=_CONTEXT_TOKENS,
     )
-    stack = load_stack(folder, shape, placement, _names(shape))
-    return blockwise(folder, placement, stack, codec, layout, _CONFIDENT)
+    return replace(blockwise(folder, codec, shape, layout, _CONFIDENT), named=_names(shape))
 
 
 def _shape(folder: Folder) -> Shape:

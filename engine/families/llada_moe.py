@@ -4,16 +4,15 @@ Checkpoints: inclusionAI/LLaDA-MoE-7B-A1B-Base and -Instruct.
 Source: modeling_lladamoe.py of the checkpoints; sampled as LLaDA.
 """
 
+from dataclasses import replace
 from typing import Any
 
-from engine.device import Placement
 from engine.errors import CheckpointError
-from engine.families.codec import FolderCodec
 from engine.families.experts import Routing
 from engine.families.folder import Folder
-from engine.families.full import FullAttention
 from engine.families.masked import masked
-from engine.families.stack import load_stack, rope_base
+from engine.families.model import Plan
+from engine.families.stack import shape_of
 from engine.families.transformer import Shape
 
 _MASK = 156895
@@ -27,42 +26,28 @@ def claims(folder: Folder) -> bool:
     return folder.architecture in names and "expert_intermediate_size" in folder.config
 
 
-def load(folder: Folder, placement: Placement) -> FullAttention:
+def plan(folder: Folder) -> Plan:
     """Raises CheckpointError."""
     for key in _UNKNOWN:
         if folder.config.get(key):
             raise CheckpointError(f"{folder.path}: config.json sets {key}, unknown here")
-    codec, shape = FolderCodec(folder), _shape(folder)
-    mask = codec.mask(folder.config, _MASK)
-    codec.refuse_unless_within(shape.vocabulary, mask)
-    stack = load_stack(folder, shape, placement)
-    return masked(folder, placement, stack, codec, mask)
+    return masked(folder, _shape(folder), _MASK)
 
 
 def _shape(folder: Folder) -> Shape:
-    config, heads = folder.config, folder.number("num_attention_heads")
-    width = folder.number("hidden_size")
+    config = folder.config
+    attention = shape_of(
+        folder,
+        qkv_bias=bool(config.get("attention_bias", False)),
+        qk_norm=bool(config.get("qk_layernorm", False)),
+        hidden="dense_intermediate_size",
+    )
     routing = Routing(
         count=folder.number("num_experts"),
         chosen=folder.number("num_experts_per_tok"),
         hidden=folder.number("expert_intermediate_size"),
     )
-    return Shape(
-        vocabulary=folder.number("vocab_size"),
-        width=width,
-        layers=folder.number("num_hidden_layers"),
-        heads=heads,
-        kv_heads=config.get("num_key_value_heads") or heads,
-        head_size=width // heads,
-        hidden=folder.number("dense_intermediate_size"),
-        rope_base=rope_base(folder),
-        epsilon=float(config.get("rms_norm_eps", 1e-5)),
-        qkv_bias=bool(config.get("attention_bias", False)),
-        qk_norm=bool(config.get("qk_layernorm", False)),
-        tied=bool(config.get("tie_word_embeddings", False)),
-        routing=routing,
-        dense=_dense(folder, config.get("moe_layer_freq")),
-    )
+    return replace(attention, routing=routing, dense=_dense(folder, config.get("moe_layer_freq")))
 
 
 def _dense(folder: Folder, experts: Any) -> int:  # noqa: ANN401 - JSON

@@ -4,35 +4,34 @@ Source: github.com/ML-GSAI/LLaDA, generate.py: equally many places each step, th
 is 0.9 sure is not waited for (Fast-dLLM, arXiv:2505.22618).
 """
 
-from engine.device import Placement
-from engine.errors import CheckpointError
+from functools import partial
+
 from engine.families.codec import FolderCodec
 from engine.families.folder import Folder
-from engine.families.full import FullAttention, Layout
-from engine.families.qwen import CANDIDATES, CONTEXT_TOKENS, FILL_TOKENS, SLOTS
-from engine.families.stack import Filling, traits_of, vocabulary_of
-from engine.families.transformer import Transformer
+from engine.families.full import CANDIDATES, FILL_TOKENS, SLOTS, Layout, full_attention
+from engine.families.model import CONTEXT_TOKENS
+from engine.families.stack import Filling, Naming, StackPlan, hub_name
+from engine.families.transformer import Shape
 from engine.lengths import Confidence
 from engine.schedule import Rule, evenly
 
 _RULE = Rule(passes=16, quota=evenly, remask_limit=0, lengths=3, guesses=0)
 
 
-def masked(
-    folder: Folder, placement: Placement, stack: Transformer, codec: FolderCodec, mask: int
-) -> FullAttention:
-    """A model between prefix and suffix. Raises CheckpointError where no token ends a text."""
-    begin, end = codec.role(folder.config, "bos"), codec.role(folder.config, "eos")
-    if end is None:
-        raise CheckpointError(f"{folder.path} does not say which token ends a text")
+def masked(folder: Folder, shape: Shape, mask: int, named: Naming = hub_name) -> StackPlan:
+    """A model between prefix and suffix. Raises CheckpointError where no token ends a text.
+
+    mask  where neither config nor tokenizer names it
+    """
+    codec = FolderCodec(folder)
+    begin = codec.role(folder.config, "bos")
     layout = Layout(
-        mask=mask,
-        end=end,
+        mask=codec.mask(folder.config, mask),
+        end=codec.end(folder.config),
         opening=() if begin is None else (begin,),
         closing=(),
         shifted=False,
         context_tokens=CONTEXT_TOKENS,
     )
-    lengths = Confidence(CANDIDATES, vocabulary_of(codec, stack.shape, placement))
-    filling = Filling(lengths, _RULE, (SLOTS,), FILL_TOKENS)
-    return FullAttention(stack, codec, layout, traits_of(folder, placement, stack, codec, filling))
+    filling = Filling(partial(Confidence, CANDIDATES), _RULE, (SLOTS,), FILL_TOKENS)
+    return full_attention(folder, codec, shape, layout, filling, named)

@@ -12,8 +12,8 @@ from engine.schedule import Rule
 from engine.tokenizer import Codec
 from engine.vocabulary import Vocabulary
 
-OFFSET = 2
-"""The engine's own ids, MASK and EOM, come before those of a vocabulary that has not got them."""
+CONTEXT_TOKENS = 2048
+"""Other people's models see no more of a text: many were made for no more, and more is slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +71,29 @@ class Model(Protocol):
         prefix, suffix  as `streams` gave them
         done            tokens of the hole that are filled already, before the canvas
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a user may want to know of a model.
+
+    sees_suffix  does it see what stands behind the hole?
+    mask         the family's own id of a masked slot; None: it has none
+    block        tokens that see each other, in a model that sees in blocks
+    """
+
+    sees_suffix: bool
+    mask: int | None = None
+    block: int | None = None
+
+
+class Plan(Protocol):
+    """A checkpoint that was understood, all but its weights."""
+
+    @property
+    def facts(self) -> Facts: ...
+
+    def load(self, placement: Placement) -> Model:
+        """The model, on a device. Raises CheckpointError."""
         ...

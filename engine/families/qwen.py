@@ -12,23 +12,17 @@ github.com/ZHZisZZ/dllm; Open-dCoder, github.com/pengzhangzhi/Open-dLLM.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
-from engine.device import Placement
-from engine.errors import CheckpointError
 from engine.families.codec import MASK_NAMES, FolderCodec
 from engine.families.folder import Folder
-from engine.families.full import FullAttention, Layout
-from engine.families.model import OFFSET
-from engine.families.stack import Filling, load_stack, shape_of, traits_of, vocabulary_of
-from engine.lengths import Confidence, ExpandDelete, LengthControl
+from engine.families.full import CANDIDATES, FILL_TOKENS, SLOTS, Layout, full_attention
+from engine.families.ids import OFFSET
+from engine.families.model import CONTEXT_TOKENS, Plan
+from engine.families.stack import Filling, shape_of
+from engine.lengths import Confidence, ExpandDelete
 from engine.schedule import Rule, floored, rounded, singly
-from engine.vocabulary import Vocabulary
 
-CONTEXT_TOKENS = 2048
-"""What Dream was made for, whatever its config says; more is slow where nothing is kept."""
-SLOTS = 64
-FILL_TOKENS = 128
-CANDIDATES = (4, 8, 16, 32, 48)
 _EXPAND, _START = "<|expand|>", 4
 
 
@@ -49,14 +43,14 @@ class _Kind:
 
 _BY_ENTROPY = Rule(passes=16, order="entropy", quota=floored, remask_limit=0, lengths=3, guesses=0)
 """As published, but what is 0.9 sure is not waited for (Fast-dLLM, arXiv:2505.22618)."""
-BY_PROBABILITY = replace(_BY_ENTROPY, order="probability", quota=rounded)
+_BY_PROBABILITY = replace(_BY_ENTROPY, order="probability", quota=rounded)
 _DREAM_ON = replace(_BY_ENTROPY, passes=256, quota=singly, lengths=1)
 
 _KINDS = {
     "DreamModel": _Kind(qk_norm=False, shifted=True, framed=True, mask=151666, rule=_BY_ENTROPY),
     "Qwen2ForCausalLM": _Kind(qk_norm=False, shifted=True, rule=_BY_ENTROPY),
-    "A2DQwen2LMHeadModel": _Kind(qk_norm=False, shifted=False, rule=BY_PROBABILITY),
-    "A2DQwen3LMHeadModel": _Kind(qk_norm=True, shifted=False, rule=BY_PROBABILITY),
+    "A2DQwen2LMHeadModel": _Kind(qk_norm=False, shifted=False, rule=_BY_PROBABILITY),
+    "A2DQwen3LMHeadModel": _Kind(qk_norm=True, shifted=False, rule=_BY_PROBABILITY),
 }
 
 
@@ -69,8 +63,8 @@ def claims(folder: Folder) -> bool:
 
 def in_blocks(folder: Folder) -> bool:
     """Does the folder say that the model sees in blocks, by its config or, for a2d, by its name?"""
-    names = f"{folder.path.name} {folder.config.get('_name_or_path', '')}".lower()
-    return any(folder.config.get(key) for key in ("block_size", "bd_size")) or "bd3lm" in names
+    sized = any(folder.config.get(key) for key in ("block_size", "bd_size"))
+    return sized or "bd3lm" in folder.names
 
 
 def has_mask(folder: Folder) -> bool:
@@ -83,23 +77,17 @@ def has_mask(folder: Folder) -> bool:
     )
 
 
-def load(folder: Folder, placement: Placement) -> FullAttention:
+def plan(folder: Folder) -> Plan:
     """Raises CheckpointError."""
     kind, codec = _KINDS[folder.architecture], FolderCodec(folder)
     shape = shape_of(folder, qkv_bias=not kind.qk_norm, qk_norm=kind.qk_norm)
-    layout = _layout(folder, codec, kind)
-    codec.refuse_unless_within(shape.vocabulary, layout.mask)
-    lengths, rule = _lengths(folder, codec, vocabulary_of(codec, shape, placement), kind)
-    stack = load_stack(folder, shape, placement)
-    filling = Filling(lengths, rule, (SLOTS,), FILL_TOKENS)
-    traits = traits_of(folder, placement, stack, codec, filling)
-    return FullAttention(stack, codec, layout, traits)
+    return full_attention(
+        folder, codec, shape, _layout(folder, codec, kind), _filling(folder, codec, kind)
+    )
 
 
 def _layout(folder: Folder, codec: FolderCodec, kind: _Kind) -> Layout:
-    begin, end = codec.role(folder.config, "bos"), codec.role(folder.config, "eos")
-    if end is None:
-        raise CheckpointError(f"{folder.path} does not say which token ends a text")
+    begin, end = codec.role(folder.config, "bos"), codec.end(folder.config)
     longest = folder.config.get("max_position_embeddings") or CONTEXT_TOKENS
     return Layout(
         mask=codec.mask(folder.config, kind.mask),
@@ -111,10 +99,10 @@ def _layout(folder: Folder, codec: FolderCodec, kind: _Kind) -> Layout:
     )
 
 
-def _lengths(
-    folder: Folder, codec: FolderCodec, vocabulary: Vocabulary, kind: _Kind
-) -> tuple[LengthControl, Rule]:
+def _filling(folder: Folder, codec: FolderCodec, kind: _Kind) -> Filling:
+    """With a token that expands, the model itself makes a hole longer."""
     expand = folder.config.get("expand_token_id", codec.specials.get(_EXPAND))
     if expand is None:
-        return Confidence(CANDIDATES, vocabulary), kind.rule
-    return ExpandDelete(_START, OFFSET + int(expand), vocabulary), _DREAM_ON
+        return Filling(partial(Confidence, CANDIDATES), kind.rule, (SLOTS,), FILL_TOKENS)
+    lengths = partial(ExpandDelete, _START, OFFSET + int(expand))
+    return Filling(lengths, _DREAM_ON, (SLOTS,), FILL_TOKENS)

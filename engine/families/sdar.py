@@ -4,13 +4,12 @@ Checkpoints: JetLM/SDAR-1.7B-Chat, -4B-Chat, -8B-Chat and their variants with bl
 Source: github.com/JetAstra/SDAR, generate.py and modeling_sdar.py.
 """
 
-from engine.device import Placement
-from engine.families.blockwise import BlockLayout, Blockwise, blockwise
+from engine.families.blockwise import BlockLayout, blockwise
 from engine.families.codec import FolderCodec
 from engine.families.folder import Folder
-from engine.families.stack import load_stack, shape_of
+from engine.families.model import Plan
+from engine.families.stack import shape_of
 
-_CONTEXT_TOKENS = 2048
 _CONFIDENT = 0.85
 _MASK = 151669
 
@@ -20,16 +19,12 @@ def claims(folder: Folder) -> bool:
     return folder.architecture == "SDARForCausalLM" and "block_size" in folder.config
 
 
-def load(folder: Folder, placement: Placement) -> Blockwise:
+def plan(folder: Folder) -> Plan:
     """Raises CheckpointError."""
-    codec, block = FolderCodec(folder), folder.number("block_size")
+    codec = FolderCodec(folder)
     layout = BlockLayout(
-        block=block,
-        part=block,
+        block=folder.number("block_size"),
         mask=codec.mask(folder.config, _MASK),
         end=folder.number("eos_token_id"),
-        shifted=False,
-        context_tokens=_CONTEXT_TOKENS,
     )
-    stack = load_stack(folder, shape_of(folder, qk_norm=True), placement)
-    return blockwise(folder, placement, stack, codec, layout, _CONFIDENT)
+    return blockwise(folder, codec, shape_of(folder, qk_norm=True), layout, _CONFIDENT)

@@ -6,13 +6,14 @@ from pathlib import Path
 from engine import checkpoint
 from engine.checkpoint import Checkpoint
 from engine.device import Placement
-from engine.families.model import Reading, Traits
+from engine.families.model import Facts, Reading, Traits
 from engine.inference import Inference
 from engine.kv_cache import PREFIX, SUFFIX, ContextCache
 from engine.lengths import EndOfMiddle
 from engine.look import BoundLook, look_together
 from engine.schedule import Rule
 from engine.segments import prefix_tokens, suffix_tokens
+from engine.tokenizer import MASK
 from engine.vocabulary import Vocabulary
 
 _SLOTS = (16, 32)
@@ -20,6 +21,9 @@ _SLOTS = (16, 32)
 _FILL_TOKENS = 96
 _PART = 4
 """One part in so many of the context a model was trained on goes to the suffix, one to the fill."""
+
+
+FACTS = Facts(sees_suffix=True, mask=MASK)
 
 
 class Sfumato:

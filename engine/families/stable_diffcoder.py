@@ -9,15 +9,14 @@ here those that are 0.9 sure do not wait (Fast-dLLM, arXiv:2505.22618). Prompt: 
 arXiv:2506.03524.
 """
 
-from engine.device import Placement
-from engine.families.blockwise import BlockLayout, Blockwise, FillInTheMiddle, blockwise
+from engine.families.blockwise import BlockLayout, SuffixFirst, blockwise
 from engine.families.codec import FolderCodec
 from engine.families.folder import Folder
-from engine.families.stack import load_stack, shape_of
+from engine.families.model import Plan
+from engine.families.stack import shape_of
 
 _BLOCK = 4
 _CONFIDENT = 0.9
-_CONTEXT_TOKENS = 2048
 _MASK_NAME, _MASK = "<[MASK_TOKEN]>", 5
 _PROMPT = ("<[fim-suffix]>", "<[fim-prefix]>", "<[fim-middle]>")
 
@@ -28,23 +27,14 @@ def claims(folder: Folder) -> bool:
     return any("diffcoder" in str(one).lower() for one in classes)
 
 
-def load(folder: Folder, placement: Placement) -> Blockwise:
+def plan(folder: Folder) -> Plan:
     """Raises CheckpointError."""
     codec = FolderCodec(folder)
+    marks = [codec.specials[name] for name in _PROMPT if name in codec.specials]
     layout = BlockLayout(
         block=_BLOCK,
-        part=_BLOCK,
         mask=codec.mask(folder.config, codec.specials.get(_MASK_NAME, _MASK)),
         end=folder.number("eos_token_id"),
-        shifted=False,
-        context_tokens=_CONTEXT_TOKENS,
-        prompt=_prompt(codec),
+        prompt=SuffixFirst(*marks) if len(marks) == len(_PROMPT) else None,
     )
-    stack = load_stack(folder, shape_of(folder), placement)
-    return blockwise(folder, placement, stack, codec, layout, _CONFIDENT)
-
-
-def _prompt(codec: FolderCodec) -> FillInTheMiddle | None:
-    marks = [codec.specials.get(name) for name in _PROMPT]
-    known = [mark for mark in marks if mark is not None]
-    return FillInTheMiddle(*known) if len(known) == len(_PROMPT) else None
+    return blockwise(folder, codec, shape_of(folder), layout, _CONFIDENT)

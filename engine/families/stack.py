@@ -1,8 +1,8 @@
-"""The shared stack from a folder: its shape from config.json, its weights by their names."""
+"""From a folder to a model: its shape from config.json, its weights by their names."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -10,18 +10,31 @@ from engine.device import Placement
 from engine.errors import CheckpointError
 from engine.families.codec import FolderCodec
 from engine.families.folder import Folder, Rows
-from engine.families.gemma import Gemma, GemmaShape
+from engine.families.gemma import Gemma
+from engine.families.ids import OFFSET
 from engine.families.int8 import in_int8
-from engine.families.model import OFFSET, Traits
+from engine.families.model import Facts, Model, Traits
 from engine.families.transformer import Shape, Transformer
 from engine.lengths import LengthControl
 from engine.rendezvous import checkpoint_checksum
 from engine.schedule import Rule
 from engine.vocabulary import Vocabulary
 
+Naming = Callable[[str], str | Rows]
+"""What a parameter of the stack is in a folder."""
 
-def shape_of(folder: Folder, *, qkv_bias: bool = False, qk_norm: bool = False) -> Shape:
-    """From the keys that Llama, Qwen2 and Qwen3 have in config.json. Raises CheckpointError."""
+
+def shape_of(
+    folder: Folder,
+    *,
+    qkv_bias: bool = False,
+    qk_norm: bool = False,
+    hidden: str = "intermediate_size",
+) -> Shape:
+    """From the keys that Llama, Qwen2 and Qwen3 have in config.json. Raises CheckpointError.
+
+    hidden  the key that has the width inside a feed-forward layer
+    """
     config, heads = folder.config, folder.number("num_attention_heads")
     width = folder.number("hidden_size")
     return Shape(
@@ -31,8 +44,9 @@ def shape_of(folder: Folder, *, qkv_bias: bool = False, qk_norm: bool = False) -
         heads=heads,
         kv_heads=config.get("num_key_value_heads") or heads,
         head_size=config.get("head_dim") or width // heads,
-        hidden=folder.number("intermediate_size"),
+        hidden=folder.number(hidden),
         rope_base=rope_base(folder),
+        stretch=stretch(folder),
         epsilon=float(config.get("rms_norm_eps", 1e-6)),
         qkv_bias=qkv_bias,
         qk_norm=qk_norm,
@@ -41,13 +55,22 @@ def shape_of(folder: Folder, *, qkv_bias: bool = False, qk_norm: bool = False) -
 
 
 def rope_base(folder: Folder) -> float:
-    """The base of rotary positions. Raises CheckpointError where they are scaled."""
-    rope: dict[str, Any] = folder.config.get("rope_parameters") or {}
-    rope |= folder.config.get("rope_scaling") or {}
+    """The base of rotary positions."""
+    return float(_rope(folder).get("rope_theta") or folder.config.get("rope_theta") or 10_000.0)
+
+
+def stretch(folder: Folder) -> float:
+    """What positions are divided by. Raises CheckpointError where they are scaled otherwise."""
+    rope = _rope(folder)
     kind = rope.get("rope_type") or rope.get("type") or "default"
-    if kind != "default":
+    if kind not in ("default", "linear"):
         raise CheckpointError(f'{folder.path} scales its positions by "{kind}", unknown here')
-    return float(rope.get("rope_theta") or folder.config.get("rope_theta") or 10_000.0)
+    return float(rope["factor"]) if kind == "linear" else 1.0
+
+
+def _rope(folder: Folder) -> dict[str, Any]:
+    config = folder.config
+    return {**(config.get("rope_parameters") or {}), **(config.get("rope_scaling") or {})}
 
 
 def hub_name(parameter: str) -> str:
@@ -55,16 +78,49 @@ def hub_name(parameter: str) -> str:
     return parameter if parameter.startswith("lm_head.") else f"model.{parameter}"
 
 
-def load_stack(
-    folder: Folder,
-    shape: Shape,
-    placement: Placement,
-    named: Callable[[str], str | Rows] = hub_name,
-) -> Transformer:
-    """A stack with the folder's weights, on the placement. Raises CheckpointError.
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """How a family fills a hole; see `Traits`.
 
-    named  what a parameter of the stack is in the folder
+    lengths  made when the vocabulary is on its device
     """
+
+    lengths: Callable[[Vocabulary], LengthControl]
+    rule: Rule
+    slots: tuple[int, ...]
+    fill_tokens: int
+
+
+class Assemble(Protocol):
+    """A stack with its weights, made a model."""
+
+    def __call__(self, stack: Transformer, codec: FolderCodec, traits: Traits) -> Model: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StackPlan:
+    """The plan of every family that has the shared stack."""
+
+    folder: Folder
+    codec: FolderCodec
+    shape: Shape
+    facts: Facts
+    assemble: Assemble
+    filling: Filling
+    named: Naming = hub_name
+
+    def load(self, placement: Placement) -> Model:
+        """The model, on a device. Raises CheckpointError."""
+        self.codec.refuse_unless_within(self.shape.vocabulary, self.facts.mask or 0)
+        stack = load_stack(self.folder, self.shape, placement, self.named)
+        traits = traits_of(self.folder, placement, stack, self.codec, self.filling)
+        return self.assemble(stack, self.codec, traits)
+
+
+def load_stack(
+    folder: Folder, shape: Shape, placement: Placement, named: Naming = hub_name
+) -> Transformer:
+    """A stack with the folder's weights, on the placement. Raises CheckpointError."""
 
     def stored(parameter: str) -> str | Rows:
         tied = shape.tied and parameter == "lm_head.weight"
@@ -80,23 +136,6 @@ def load_stack(
     return stack
 
 
-def vocabulary_of(
-    codec: FolderCodec, shape: Shape | GemmaShape, placement: Placement
-) -> Vocabulary:
-    """Over the engine's ids, for a stack of this shape."""
-    return Vocabulary(codec.token_bytes, OFFSET + shape.vocabulary, placement.device)
-
-
-@dataclass(frozen=True, slots=True)
-class Filling:
-    """How a family fills a hole; see `Traits`."""
-
-    lengths: LengthControl
-    rule: Rule
-    slots: tuple[int, ...]
-    fill_tokens: int
-
-
 def traits_of(
     folder: Folder,
     placement: Placement,
@@ -105,14 +144,16 @@ def traits_of(
     filling: Filling,
 ) -> Traits:
     """What never changes of a folder's model, loaded."""
+    size = OFFSET + stack.shape.vocabulary
+    vocabulary = Vocabulary(codec.token_bytes, size, placement.device)
     return Traits(
         name=folder.path.name,
         checksum=checkpoint_checksum(folder.path),
         parameters=sum(parameter.numel() for parameter in stack.parameters()),
         placement=placement,
         tokenizer=codec,
-        vocabulary=vocabulary_of(codec, stack.shape, placement),
-        lengths=filling.lengths,
+        vocabulary=vocabulary,
+        lengths=filling.lengths(vocabulary),
         rule=filling.rule,
         slots=filling.slots,
         fill_tokens=filling.fill_tokens,

@@ -1,7 +1,8 @@
 """The stack that Llama, Qwen and most of their kin share, with attention left to the caller.
 
 RMSNorm, rotary positions, grouped heads, gated feed-forward; what differs (bias, norms on queries
-and keys, how much of a head is turned, which layers have experts) is in the `Shape`. Who sees whom
+and keys, how much of a head is turned, which layers have experts, GPT's plainer parts) is in the
+`Shape`. Who sees whom
 is a mask: causal, block-causal and bidirectional models are the same stack.
 
 Parameters are named as in the folders of Llama and Qwen, without their leading "model."; a family
@@ -13,6 +14,7 @@ H query heads, K key heads, E head size, V vocabulary.
 Sources: Llama, arXiv:2302.13971; Qwen2, arXiv:2407.10671; Qwen3, arXiv:2505.09388.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
@@ -20,14 +22,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.families.experts import Experts, FeedForward, Routing
+from engine.families.experts import Experts, FeedForward, PlainFeedForward, Routing
+from engine.families.past import KeysValues, Past
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What a stack is made of.
 
+    stretch   what positions are divided by
     turned    share of each head that rotary positions turn
+    plain     LayerNorm, a feed-forward without a gate, and a bias everywhere, as in GPT
     routing   how layers with experts choose among them; None: none has any
     dense     layers before the first with experts
     """
@@ -41,23 +46,14 @@ class Shape:
     hidden: int
     rope_base: float
     epsilon: float
+    stretch: float = 1.0
     turned: float = 1.0
+    plain: bool = False
     qkv_bias: bool = False
     qk_norm: bool = False
     tied: bool = False
     routing: Routing | None = None
     dense: int = 0
-
-
-class KeysValues(NamedTuple):
-    """One layer of tokens that were read: keys, turned to their positions, and values."""
-
-    keys_NKTE: Tensor
-    values_NKTE: Tensor
-
-
-Past = list[KeysValues]
-"""Tokens that were read, layer by layer. A past of one row serves any number of rows."""
 
 
 class Turn(NamedTuple):
@@ -75,7 +71,7 @@ class Transformer(nn.Module):
         self.shape = shape
         self.embed_tokens = nn.Embedding(shape.vocabulary, shape.width)
         self.layers = nn.ModuleList(Layer(shape, index) for index in range(shape.layers))
-        self.norm = nn.RMSNorm(shape.width, shape.epsilon)
+        self.norm = _norm(shape)
         self.lm_head = nn.Linear(shape.width, shape.vocabulary, bias=False)
         if shape.tied:
             self.lm_head.weight = self.embed_tokens.weight
@@ -85,7 +81,7 @@ class Transformer(nn.Module):
         tokens_NT: Tensor,
         positions_NT: Tensor,
         seen_NTS: Tensor | None = None,
-        past: Past | None = None,
+        past: Sequence[KeysValues] = (),
     ) -> tuple[Tensor, Past]:
         """Hidden states [N, T, D] after the last norm; keys and values of these tokens alone.
 
@@ -110,7 +106,8 @@ class Transformer(nn.Module):
     def _turn(self, positions_NT: Tensor, dtype: torch.dtype) -> Turn:
         turned = int(self.shape.head_size * self.shape.turned)
         exponents = torch.arange(0, turned, 2, device=positions_NT.device).float() / turned
-        angles = positions_NT[:, None, :, None].float() * self.shape.rope_base**-exponents
+        places = positions_NT[:, None, :, None].float() / self.shape.stretch
+        angles = places * self.shape.rope_base**-exponents
         return Turn(angles.cos().to(dtype), angles.sin().to(dtype))
 
 
@@ -123,9 +120,9 @@ class Layer(nn.Module):
         if shape.routing and index >= shape.dense:
             self.mlp = Experts(shape.width, shape.routing)
         else:
-            self.mlp = FeedForward(shape.width, shape.hidden)
-        self.input_layernorm = nn.RMSNorm(shape.width, shape.epsilon)
-        self.post_attention_layernorm = nn.RMSNorm(shape.width, shape.epsilon)
+            self.mlp = (PlainFeedForward if shape.plain else FeedForward)(shape.width, shape.hidden)
+        self.input_layernorm = _norm(shape)
+        self.post_attention_layernorm = _norm(shape)
 
     def forward(
         self, x_NTD: Tensor, turn: Turn, seen_N1TS: Tensor | None, past: KeysValues | None
@@ -140,12 +137,12 @@ class Attention(nn.Module):
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
-        size = shape.head_size
+        size, bias = shape.head_size, shape.qkv_bias or shape.plain
         self.size = size
-        self.q_proj = nn.Linear(shape.width, shape.heads * size, bias=shape.qkv_bias)
-        self.k_proj = nn.Linear(shape.width, shape.kv_heads * size, bias=shape.qkv_bias)
-        self.v_proj = nn.Linear(shape.width, shape.kv_heads * size, bias=shape.qkv_bias)
-        self.o_proj = nn.Linear(shape.heads * size, shape.width, bias=False)
+        self.q_proj = nn.Linear(shape.width, shape.heads * size, bias=bias)
+        self.k_proj = nn.Linear(shape.width, shape.kv_heads * size, bias=bias)
+        self.v_proj = nn.Linear(shape.width, shape.kv_heads * size, bias=bias)
+        self.o_proj = nn.Linear(shape.heads * size, shape.width, bias=shape.plain)
         self.q_norm = nn.RMSNorm(size, shape.epsilon) if shape.qk_norm else nn.Identity()
         self.k_norm = nn.RMSNorm(size, shape.epsilon) if shape.qk_norm else nn.Identity()
 
@@ -155,7 +152,7 @@ class Attention(nn.Module):
         q_NHTE = turned(self.q_norm(self._heads(self.q_proj(x_NTD))), turn)
         keys = turned(self.k_norm(self._heads(self.k_proj(x_NTD))), turn)
         kept = KeysValues(keys, self._heads(self.v_proj(x_NTD)))
-        k_NKSE, v_NKSE = kept if past is None else _joined(past, kept)
+        k_NKSE, v_NKSE = kept if past is None else past.before(kept)
         mixed_NHTE = F.scaled_dot_product_attention(
             q_NHTE, k_NKSE, v_NKSE, attn_mask=seen_N1TS, enable_gqa=True
         )
@@ -165,6 +162,11 @@ class Attention(nn.Module):
         return x_NTX.unflatten(-1, (-1, self.size)).transpose(1, 2)
 
 
+def _norm(shape: Shape) -> nn.Module:
+    kind = nn.LayerNorm if shape.plain else nn.RMSNorm
+    return kind(shape.width, shape.epsilon)
+
+
 def turned(x_NHTE: Tensor, turn: Turn) -> Tensor:
     """Rotary position: turn the pairs (i, i + R/2) of the first R of each head."""
     half = turn.cos.shape[-1]
@@ -172,9 +174,3 @@ def turned(x_NHTE: Tensor, turn: Turn) -> Tensor:
     return torch.cat(
         [first * turn.cos - second * turn.sin, first * turn.sin + second * turn.cos, rest], -1
     )
-
-
-def _joined(past: KeysValues, new: KeysValues) -> KeysValues:
-    rows = new.keys_NKTE.shape[0]
-    keys, values = (part.expand(rows, -1, -1, -1) for part in past)
-    return KeysValues(torch.cat([keys, new.keys_NKTE], 2), torch.cat([values, new.values_NKTE], 2))

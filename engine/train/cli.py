@@ -8,6 +8,7 @@ from engine.errors import EngineError
 from engine.rendezvous import DEFAULT_MODEL
 from engine.threads import usable_cores
 from engine.train import cli_adapt, cli_corpus, cli_eval, cli_train
+from engine.train.evaluate import BUDGET_MS
 from engine.train.mix import MIX
 
 _EXCLUDED = Path(__file__).parent / "corpus" / "excluded.txt"
@@ -92,6 +93,12 @@ def _add_eval(evaluation: argparse.ArgumentParser) -> None:
     evaluation.add_argument("--device", default="cpu")
     evaluation.add_argument("--items", type=int, default=150, help="holes of each kind")
     evaluation.add_argument("--seed", type=int, default=0)
+    evaluation.add_argument(
+        "--seconds",
+        type=_above_zero,
+        default=BUDGET_MS / 1000,
+        help="for a hole at most (default: 3); a large model on a slow machine needs more",
+    )
     evaluation.add_argument("--json", type=Path, metavar="FILE", help="also write the scores here")
     evaluation.add_argument(
         "--workspace",

@@ -78,7 +78,9 @@ def _run_holes(options: argparse.Namespace) -> None:
     loss = _held_out_loss(options, files) if is_ours(options.model) else None
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("evaluating", total=3 * len(KINDS))
-        scores = evaluate(engine, engine.tokenizer, items, lambda: progress.advance(task))
+        scores = evaluate(
+            engine, engine.tokenizer, items, lambda: progress.advance(task), options.seconds * 1000
+        )
         if options.budgets:
             task = progress.add_task("in little time", total=len(KINDS))
             scores += hurried(engine, items, lambda: progress.advance(task))

@@ -16,7 +16,7 @@ from engine.workspace import Workspaces
 PACES = (1, 2, 4, 8, 16, 1000)
 """Forward passes at most over one canvas; with the last, each pass fills one place of it."""
 BUDGETS_MS = (20.0, 50.0, 100.0, 200.0)
-_BUDGET_MS = 3_000.0
+BUDGET_MS = 3_000.0
 """Quality is measured without hurry; latency is measured elsewhere."""
 _AMPLE_BYTES = 2**30
 """Room for all the projects that are measured on."""
@@ -55,7 +55,11 @@ def show_workspaces(engine: Engine, files: list[SourceFile]) -> None:
 
 
 def evaluate(
-    engine: Engine, tokenizer: Codec, items: list[Item], progress: Callable[[], None]
+    engine: Engine,
+    tokenizer: Codec,
+    items: list[Item],
+    progress: Callable[[], None],
+    budget_ms: float = BUDGET_MS,
 ) -> list[Score]:
     """Scores, per kind of hole, of the engine and of both rivals.
 
@@ -68,13 +72,14 @@ def evaluate(
         own = [item for item in items if item.kind == kind]
         if not own:
             continue
-        oracle = [_ask(engine, item, len(tokenizer.encode(item.truth.encode()))) for item in own]
+        lengths = [len(tokenizer.encode(item.truth.encode())) for item in own]
+        oracle = [_ask(engine, *pair, budget_ms) for pair in zip(own, lengths, strict=True)]
         progress()
-        unknown = [_ask(engine, item, None) for item in own]
+        unknown = [_ask(engine, item, None, budget_ms) for item in own]
         progress()
-        secluded = _secluded(engine, own)
+        secluded = _secluded(engine, own, budget_ms)
         usual, engine.rule = engine.rule, alone
-        unaided = [_ask(engine, item, None) for item in own]
+        unaided = [_ask(engine, item, None, budget_ms) for item in own]
         engine.rule = usual
         progress()
         scores += [
@@ -88,12 +93,12 @@ def evaluate(
     return scores
 
 
-def _secluded(engine: Engine, items: list[Item]) -> list[Score]:
+def _secluded(engine: Engine, items: list[Item], budget_ms: float) -> list[Score]:
     """The engine's score without its workspaces; nothing if it has none."""
     if engine.workspaces.is_empty:
         return []
     usual, engine.workspaces = engine.workspaces, Workspaces()
-    answers = [_ask(engine, item, None) for item in items]
+    answers = [_ask(engine, item, None, budget_ms) for item in items]
     engine.workspaces = usual
     return [_engine_score(items[0].kind, "the same, no workspace", items, answers)]
 
@@ -150,7 +155,7 @@ def paced(
 
 
 def _ask(
-    engine: Engine, item: Item, length_tokens: int | None, budget_ms: float = _BUDGET_MS
+    engine: Engine, item: Item, length_tokens: int | None, budget_ms: float = BUDGET_MS
 ) -> Suggestion:
     request = InfillRequest(
         text=item.file.text.encode(),

@@ -33,6 +33,21 @@ def llama_shapes(config: Mapping[str, Any], *, bias: bool = False, norm: bool = 
     return shapes
 
 
+def starcoder2_shapes(config: Mapping[str, Any]) -> Shapes:
+    """StarCoder2's tensors: a bias everywhere."""
+    width, hidden = config["hidden_size"], config["intermediate_size"]
+    shapes = _outer(config, "embed_tokens") | {"model.norm.bias": (width,)}
+    for layer in range(config["num_hidden_layers"]):
+        at = f"model.layers.{layer}"
+        norms = _norms(at, width)
+        shapes |= _attention(config, at, bias=True, norm=False) | norms
+        shapes |= {name.replace("weight", "bias"): shape for name, shape in norms.items()}
+        shapes[f"{at}.self_attn.o_proj.bias"] = (width,)
+        shapes |= {f"{at}.mlp.c_fc.weight": (hidden, width), f"{at}.mlp.c_fc.bias": (hidden,)}
+        shapes |= {f"{at}.mlp.c_proj.weight": (width, hidden), f"{at}.mlp.c_proj.bias": (width,)}
+    return shapes
+
+
 def llada_shapes(config: Mapping[str, Any]) -> Shapes:
     """LLaDA 8B's tensors."""
     at, width, hidden = "model.transformer", config["d_model"], config["mlp_hidden_size"]

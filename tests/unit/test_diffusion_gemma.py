@@ -9,8 +9,7 @@ import torch
 from engine import families
 from engine.errors import CheckpointError
 from engine.families.diffusion_gemma import CanvasOnContext
-from engine.families.full import engine_ids
-from engine.families.model import OFFSET
+from engine.families.ids import OFFSET, engine_ids
 from engine.infill import Engine
 from engine.types import InfillRequest, Span, Suggestion
 from tests.support import published_gemma as published

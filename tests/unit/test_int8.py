@@ -11,9 +11,8 @@ from engine import families
 from engine.device import place
 from engine.errors import DeviceError
 from engine.families.folder import Folder
-from engine.families.full import engine_ids
+from engine.families.ids import OFFSET, engine_ids
 from engine.families.int8 import Int8Linear
-from engine.families.model import OFFSET
 from engine.families.stack import load_stack, shape_of
 from engine.tokenizer import MASK
 from tests.support.hub_folders import (

@@ -12,8 +12,8 @@ from torch import Tensor
 from engine import families
 from engine.canvas import Canvas
 from engine.errors import CheckpointError
-from engine.families.full import FullAttention, engine_ids
-from engine.families.model import OFFSET
+from engine.families.full import FullAttention
+from engine.families.ids import OFFSET, engine_ids
 from engine.infill import Engine
 from engine.sampler import Limits, denoise
 from engine.tokenizer import MASK

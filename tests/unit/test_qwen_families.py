@@ -14,7 +14,7 @@ from engine import families
 from engine.canvas import Canvas
 from engine.families import Model
 from engine.families.full import FullAttention, FullLook
-from engine.families.model import OFFSET
+from engine.families.ids import OFFSET
 from engine.infill import Engine
 from engine.lengths import ExpandDelete
 from engine.sampler import Limits, denoise
@@ -99,7 +99,8 @@ def test_log_probabilities_are_those_of_the_published_model(family: Family, tmp_
 
 @pytest.mark.parametrize("norms", [False, True])
 def test_logits_are_those_of_transformers(norms: bool, tmp_path: Path) -> None:
-    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    import transformers
+
     family = A2D_QWEN3 if norms else DREAM
     folder = family.write(tmp_path)
     model = loaded(folder)
@@ -154,11 +155,11 @@ def steps_of(
 ) -> list[list[int]]:
     """The row after each pass, in the family's ids; the mask as -1."""
     vocabulary = model.traits.vocabulary
-    resize = lengths.resize if lengths else None
+    resize = lengths.resize(max_lines=1) if lengths else None
     start = slots if lengths is None else 4
     forbidden_V = vocabulary.specials_V.clone()
     if resize:
-        forbidden_V[list(resize.spelled)] = False
+        forbidden_V &= ~resize.spelled_V
     canvas = Canvas.blank([start], slots, CPU.device)
     found: list[list[int]] = []
     for state in denoise(
