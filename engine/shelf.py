@@ -1,6 +1,7 @@
 """The models that the user added: a name for each folder, and which one is used by default.
 
-One small file says it all; what was downloaded lies beside it. Nothing heavy is imported here.
+One small file says it all; what was downloaded, or says where a server is, lies beside it. Nothing
+heavy is imported here.
 """
 
 import json
@@ -28,7 +29,7 @@ _WANTED = ("*.safetensors", "*.json", "merges.txt", "LICENSE*", "README.md", "SH
 class Shelf:
     """What the file says.
 
-    folder   where it lies, and what was downloaded
+    folder   where it lies, and what we downloaded or wrote
     models   the folder of each added model, by name
     chosen   the one used where no other is asked for
     """
@@ -72,7 +73,7 @@ class Shelf:
         self._save()
 
     def remove(self, name: str) -> bool:
-        """Forget a model; whether its folder was deleted, as what we downloaded is."""
+        """Forget a model; whether its folder was deleted, as what we made is."""
         path = self.path(name)
         if name == SHIPPED:
             raise CheckpointError("the model that ships cannot be removed")
@@ -80,10 +81,10 @@ class Shelf:
         if self.chosen == name:
             self.chosen = SHIPPED
         self._save()
-        downloaded = path.parent == self.folder
-        if downloaded:
+        ours = path.parent == self.folder
+        if ours:
             shutil.rmtree(path, ignore_errors=True)
-        return downloaded
+        return ours
 
     def free_name(self, wanted: str) -> str:
         """The name, if a model may have it. Raises CheckpointError."""

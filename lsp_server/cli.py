@@ -14,7 +14,7 @@ from engine import CheckpointError, EngineError, __version__
 from engine.threads import wait_passively
 from lsp_server.source import BadInput
 
-OF_THE_ENGINE = ("engine", "model", "endpoint", "corpus", "tokenizer", "train", "eval", "bench")
+OF_THE_ENGINE = ("engine", "model", "corpus", "tokenizer", "train", "eval", "bench")
 """Commands with arguments of their own, which live with what they do."""
 
 
@@ -47,10 +47,6 @@ def _run_engine_command(command: str, arguments: Sequence[str]) -> int:
         from engine.__main__ import main as serve
 
         return serve(arguments)
-    if command == "endpoint":
-        from engine.remote.cli import main as endpoint
-
-        return endpoint(arguments)
     if command == "model":
         from engine.cli_model import main as keep
 
@@ -122,8 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("doctor", parents=[model], help="say what was found and what is missing")
     commands.add_parser("stats", help="print what was shown and accepted on this machine")
     commands.add_parser("engine", help="serve a model to this user's editors (they start it)")
-    commands.add_parser("endpoint", help="name somebody else's server, to be the engine")
-    commands.add_parser("model", help="add models of yours and others, and choose among them")
+    commands.add_parser("model", help="add models and servers that have one, and choose one")
     commands.add_parser("corpus", help="make a corpus of many repositories")
     commands.add_parser("train", help="train a model on folders of code, or on a corpus")
     commands.add_parser("eval", help="measure a model on held-out code")

@@ -32,7 +32,6 @@ COMMANDS = {
     "lsp_server/fill.py",
     "lsp_server/watch.py",
     "engine/__main__.py",
-    "engine/remote/cli.py",
     "engine/cli_model.py",
     "engine/train/cli_adapt.py",
     "engine/train/cli_corpus.py",

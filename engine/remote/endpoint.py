@@ -114,6 +114,13 @@ class Endpoint:
         (folder / FILE).write_text(json.dumps(asdict(self), indent=2) + "\n")
 
     @property
+    def summary(self) -> str:
+        """What it is, in a line."""
+        model = f"{self.model} at " if self.model else ""
+        key = f", with the key {self.key}" if self.key else ""
+        return f"{self.kind}, {model}{self.url}{key}"
+
+    @property
     def host(self) -> str:
         """Host and port, for people."""
         return urlsplit(self.url).netloc

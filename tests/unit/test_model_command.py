@@ -55,15 +55,31 @@ def written(family: Family, folder: Path, **changed: object) -> Path:
 def test_a_folder_is_added_described_used_and_removed(done: Told, tmp_path: Path) -> None:
     folder = written(DREAM, tmp_path / "tiny-dream")
     assert "Added tiny-dream: DreamModel" in done("add", str(folder))
-    assert done("list") == "* default\n  tiny-dream\n"
+    assert marked(done("list")) == {"default": "*", "tiny-dream": ""}
     told = done("info", "tiny-dream")
     assert "DreamModel (qwen)" in told
     assert "F32" in told
+    assert "both sides of the hole" in told
+    assert f"token {DREAM.id('<|mask|>')}" in told
     done("use", "tiny-dream")
-    assert done("list") == "  default\n* tiny-dream\n"
+    assert marked(done("list")) == {"default": "", "tiny-dream": "*"}
     assert "its folder stays" in done("remove", "tiny-dream")
     assert folder.is_dir()
-    assert done("list") == "* default\n"
+    assert marked(done("list")) == {"default": "*"}
+
+
+def marked(listed: str) -> dict[str, str]:
+    """The mark before each name."""
+    return {line[2:].split()[0]: line[0].strip() for line in listed.splitlines()}
+
+
+def test_of_a_model_that_sees_in_blocks_it_is_said(done: Told, tmp_path: Path) -> None:
+    folder = written(A2D_QWEN2, tmp_path / "tiny-bd3lm")
+    done("add", str(folder))
+    told = done("info", "tiny-bd3lm")
+    assert "what is before the hole" in told
+    assert "of 32 tokens" in told
+    assert "both sides of the hole" in done("info", "default")
 
 
 def test_the_model_in_use_is_the_default_and_what_is_asked_for_wins(
