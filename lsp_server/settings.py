@@ -85,6 +85,13 @@ class Settings:
         return 0 if client_name in _CLIENTS_THAT_WAIT else 75
 
 
+def descriptions() -> dict[str, str]:
+    """What the docstring of `Settings` says of each, as a sentence; for help and manifests."""
+    table = re.findall(r"^    (\w+)  +(.+(?:\n {8,}.+)*)", Settings.__doc__ or "", re.MULTILINE)
+    texts = {name: " ".join(text.split()).replace("None", "null") for name, text in table}
+    return {name: f"{text[0].upper()}{text[1:]}." for name, text in texts.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """Settings, and a sentence for each value that was left out.

@@ -257,9 +257,12 @@ def test_pages_for_editors_name_settings_that_exist() -> None:
             assert set(re.findall(r"(\w+) =", table)) <= names, page
 
 
-def test_neovims_help_knows_every_command_and_map() -> None:
+def test_neovims_help_is_what_the_plugin_says_of_itself() -> None:
     nvim = ROOT / "editors/nvim"
+    written = runpy.run_path(str(nvim / "write_help.py"))
     text = (nvim / "doc/sfumato.txt").read_text()
+    assert written["help_text"]() == text, "run python editors/nvim/write_help.py"
+    assert max(map(len, text.splitlines())) <= 80
     commands = re.findall(
         r"^subcommands\.(\w+)", (nvim / "lua/sfumato/command.lua").read_text(), re.MULTILINE
     )
@@ -267,7 +270,7 @@ def test_neovims_help_knows_every_command_and_map() -> None:
     assert commands
     assert maps
     for name in commands:
-        assert f"Sfumato {name} " in text
+        assert f"*:Sfumato-{name}*" in text
     for name in maps:
         assert f"*<Plug>(sfumato-{name})*" in text
 

@@ -12,29 +12,25 @@ from pathlib import Path
 from typing import Any
 
 from grammars.languages import LANGUAGES
-from lsp_server.settings import NUMBERS, Settings
+from lsp_server.settings import NUMBERS, Settings, descriptions
 
 PACKAGE = Path(__file__).with_name("package.json")
 
 Property = dict[str, Any]
 
 
-def described() -> dict[str, str]:
-    """What the docstring of `Settings` says of each, as a sentence."""
-    table = re.findall(r"^    (\w+)  +(.+(?:\n {8,}.+)*)", Settings.__doc__ or "", re.MULTILINE)
-    texts = {name: " ".join(text.split()).replace("None", "null") for name, text in table}
-    return {name: f"{text[0].upper()}{text[1:]}." for name, text in texts.items()}
-
-
 def properties() -> dict[str, Property]:
     """The settings as VS Code wants them: JSON Schemas by name."""
-    descriptions = described()
+    texts = descriptions()
     made: dict[str, Property] = {}
     for field in fields(Settings):
         spelled = re.sub(r"_(\w)", lambda mark: mark[1].upper(), field.name)
         schema = _schema(field.name, field.default)
-        text = {"description": descriptions[field.name]}
-        made[f"sfumato.{spelled}"] = {**schema, **text, "scope": "resource"}
+        made[f"sfumato.{spelled}"] = {
+            **schema,
+            "description": texts[field.name],
+            "scope": "resource",
+        }
     return made
 
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support.vscode import Window
-from tests.support.window import FILL, FILLED, METHOD
+from tests.support.window import FILL, FILLED, METHOD, is_
 
 
 def test_tab_takes_the_suggestion_and_one_undo_takes_it_back(code: Window) -> None:
@@ -92,6 +92,7 @@ def test_two_windows_show_each_their_own(code: Window) -> None:
     code.open("here.py", METHOD)
     with code.beside() as other:
         other.open("there.py", METHOD)
+        is_(other, "idle")
         other.type(" ")
         other.wait_for_ghost(FILL)
         other.press("Tab")

@@ -22,25 +22,47 @@ end, {
   desc = 'Sfumato: status, fill, repair, rewrite, ...',
 })
 
+---@mod sfumato-maps MAPS
+---No key is taken unless you say so. In init.lua: >lua
+---
+---    vim.keymap.set('i', '<Tab>', '<Plug>(sfumato-tab)')
+---    vim.keymap.set('i', '<C-Right>', '<Plug>(sfumato-accept-word)')
+---    vim.keymap.set('i', '<C-Down>', '<Plug>(sfumato-accept-line)')
+---<
+---What is accepted is one step of undo.
+
 ---@param name string of the map, as in <Plug>(sfumato-name)
----@param part sfumato.Part
----@param otherwise string keys to press when there is no suggestion to take
+---@param take fun(): boolean
+---@param otherwise string keys to press when nothing was taken
 ---@param desc string
-local function map(name, part, otherwise, desc)
+local function map(name, take, otherwise, desc)
   vim.keymap.set('i', ('<Plug>(sfumato-%s)'):format(name), function()
     -- CTRL-G u, so that what is accepted is one step of undo.
-    return require('sfumato').accept(part) and '<C-g>u' or otherwise
+    return take() and '<C-g>u' or otherwise
   end, { expr = true, desc = desc })
 end
 
-map('accept', 'all', '', 'Accept the suggestion')
-map('accept-line', 'line', '', 'Accept a line of the suggestion')
-map('accept-word', 'word', '', 'Accept a word of the suggestion')
-
-vim.keymap.set('i', '<Plug>(sfumato-tab)', function()
+--- Take the suggestion. A Tab where there is none, where a menu is open, and in indentation that
+--- the suggestion would only continue.
+map('tab', function()
   local sfumato = require('sfumato')
-  return sfumato.tab_accepts() and sfumato.accept('all') and '<C-g>u' or '<Tab>'
-end, { expr = true, desc = 'Accept the suggestion, or Tab' })
+  return sfumato.tab_accepts() and sfumato.accept('all')
+end, '<Tab>', 'Accept the suggestion, or Tab')
+
+--- Take the suggestion; nothing where there is none.
+map('accept', function()
+  return require('sfumato').accept('all')
+end, '', 'Accept the suggestion')
+
+--- Take the rest of its first line.
+map('accept-line', function()
+  return require('sfumato').accept('line')
+end, '', 'Accept a line of the suggestion')
+
+--- Take its next word.
+map('accept-word', function()
+  return require('sfumato').accept('word')
+end, '', 'Accept a word of the suggestion')
 
 vim.api.nvim_set_hl(0, 'ComplHint', { default = true, link = 'NonText' })
 

@@ -1,5 +1,9 @@
 -- `:Sfumato`, one function for each of its subcommands.
 
+---@mod :Sfumato COMMANDS
+---What changes text is one step of undo. `:checkhealth sfumato` looks at
+---everything and says what to do.
+
 local server = require('sfumato.server')
 
 local M = {}
@@ -64,6 +68,8 @@ end
 ---@type table<string, sfumato.Subcommand>
 local subcommands = {}
 
+--- :Sfumato status
+--- Say how the server stands: model, device, the time of the last answer, what is wrong.
 subcommands.status = {
   run = function()
     local client = client_or_say()
@@ -75,30 +81,41 @@ subcommands.status = {
   end,
 }
 
+--- :Sfumato toggle
+--- Stop suggesting, or go on, in every buffer.
 subcommands.toggle = {
   run = function()
     say(require('sfumato').toggle() and 'Sfumato is paused.' or 'Sfumato is on.')
   end,
 }
 
+--- :Sfumato fill
+--- Fill the hole at the cursor.
 subcommands.fill = {
   run = function()
     execute('sfumato.fillHole', { position() })
   end,
 }
 
+--- :Sfumato fill_all
+--- Fill all holes of the buffer.
 subcommands.fill_all = {
   run = function()
     execute('sfumato.fillAllHoles', {})
   end,
 }
 
+--- :[range]Sfumato repair
+--- Mend what does not parse, in the lines given or in the whole buffer.
 subcommands.repair = {
   run = function(call)
     execute('sfumato.repair', { range(call) })
   end,
 }
 
+--- :{range}Sfumato rewrite [{strength}]
+--- Rewrite the lines; {strength} says how much of them is up for change: light, medium (the default)
+--- or full.
 subcommands.rewrite = {
   words = { 'light', 'medium', 'full' },
   run = function(call, strength)
@@ -109,12 +126,16 @@ subcommands.rewrite = {
   end,
 }
 
+--- :Sfumato next
+--- Make the edit that is likely next.
 subcommands.next = {
   run = function()
     execute('sfumato.nextEdit', { position() })
   end,
 }
 
+--- :Sfumato model [{folder}]
+--- Say which model is used, or use the one in {folder} until Neovim ends.
 subcommands.model = {
   follows = 'dir',
   run = function(_, folder)
@@ -130,6 +151,8 @@ subcommands.model = {
   end,
 }
 
+--- :Sfumato stats
+--- Show how many suggestions were shown, taken and rejected, and how long they took.
 subcommands.stats = {
   run = function()
     local client = client_or_say()
@@ -149,6 +172,8 @@ subcommands.stats = {
   end,
 }
 
+--- :Sfumato log
+--- Open the log of Neovim's LSP clients, where the server's messages go too.
 subcommands.log = {
   run = function()
     local path = vim.lsp.log.get_filename()

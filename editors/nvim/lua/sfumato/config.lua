@@ -1,12 +1,34 @@
 -- What a user may set in `vim.g.sfumato`. The server's own settings pass through unread.
 
+---@mod sfumato-config CONFIGURATION
+---                                                                   *g:sfumato*
+---All of it is optional: >lua
+---
+---    vim.g.sfumato = {
+---      cmd = { '/path/to/.venv/bin/sfumato', 'lsp' },
+---      settings = { ... }, -- |sfumato-settings|
+---      ghost_text = 'own',
+---      autostart = true,
+---    }
+---<
+---From Neovim 0.11 on, settings may be given to `vim.lsp.config('sfumato')` as
+---`init_options` as well.
+
 local M = {}
 
 ---@class sfumato.Config
----@field cmd string[] starts the server
----@field settings? table<string, any> of the server; `:help sfumato-settings`
----@field ghost_text 'builtin'|'own' who asks for suggestions and draws them
----@field autostart boolean start for every file in a language that is known
+--- Starts the server. By default it is `sfumato lsp`, where sfumato is the one on $PATH, else the one
+--- in the clone that holds this plugin.
+---@field cmd string[]
+--- Of the server, see |sfumato-settings|.
+---@field settings? table<string, any>
+--- Who asks for suggestions and draws them. "builtin": |lsp-inline_completion|, the default from
+--- Neovim 0.12 on. It waits 200 ms after each key. "own": this plugin, the default before; it waits
+--- 30 ms.
+---@field ghost_text 'builtin'|'own'
+--- Start the server for every file in a language that is known; true by default. Without it, call
+--- `vim.lsp.enable('sfumato')` where you want it.
+---@field autostart boolean
 
 -- editors/nvim/lua/sfumato/config.lua -> the clone
 local CLONE = vim.fn.fnamemodify(debug.getinfo(1, 'S').source:sub(2), ':p:h:h:h:h:h')

@@ -1,30 +1,37 @@
 -- The door: what a user's own maps and status lines call.
 
+---@mod sfumato-lua LUA
+---Functions of `require('sfumato')`.
+---
+---Colours are the highlight groups |hl-ComplHint| and |hl-ComplHintMore|; before
+---Neovim 0.12, ComplHint is linked to NonText.
+
 local M = {}
 
 ---@alias sfumato.Part 'all'|'line'|'word'
 
---- Take the suggestion that is shown, or a part of it. May be called from an |expr| map.
+--- Take the suggestion that is shown, or a {part} of it: "all", "line" or "word". Returns false when
+--- none is shown. May be called from an |:map-expression|.
 ---@param part? sfumato.Part (default: 'all')
----@return boolean taken false when nothing is shown
+---@return boolean taken
 function M.accept(part)
   return require('sfumato.suggestion').accept(part or 'all')
 end
 
---- Whether Tab should take the suggestion: one is shown, no menu is open, and it is not merely the
---- next step of indentation.
+--- Whether |<Plug>(sfumato-tab)| would take the suggestion: one is shown, no menu is open, and it is
+--- not merely the next step of indentation.
 ---@return boolean
 function M.tab_accepts()
   return require('sfumato.suggestion').tab_accepts()
 end
 
---- Stop suggesting, or go on; in every buffer.
+--- Stop suggesting, or go on, in every buffer. Returns whether it is paused now.
 ---@return boolean paused
 function M.toggle()
   return require('sfumato.suggestion').toggle()
 end
 
---- How the server of a buffer stands, nil where there is none.
+--- How the server of a buffer stands, see |sfumato-statusline|; nil where there is none.
 ---@param bufnr? integer (default: current)
 ---@return sfumato.Status?
 function M.status(bufnr)
@@ -32,7 +39,7 @@ function M.status(bufnr)
   return client and require('sfumato.status').get(client.id)
 end
 
---- A few words for a status line; "" in a buffer without Sfumato.
+--- A few words for a status line, see |sfumato-statusline|; "" in a buffer without Sfumato.
 ---@return string
 function M.statusline()
   local server, suggestion = require('sfumato.server'), require('sfumato.suggestion')

@@ -1,5 +1,15 @@
 -- The server's life: started for files in its languages, started again when it dies.
 
+---@mod sfumato-start START
+---There is no setup() to call. With the plugin on 'runtimepath' the server
+---starts for every file in a language it can check. It is looked for on $PATH,
+---then in the clone that holds this plugin, where `make setup` has put it.
+---
+---From Neovim 0.11 on it is an LSP client like any other: |vim.lsp.enable()| and
+---|vim.lsp.config()| know it as "sfumato".
+---
+---A server that dies is started again, after 1, 2, 5, 15 and 60 seconds.
+
 local M = {}
 
 local NAME = 'sfumato'

@@ -1,14 +1,33 @@
 -- What each server last said of itself.
 
+---@mod sfumato-statusline STATUS LINE
+---`require('sfumato').statusline()` is a few words such as "sfumato: 84 ms": >lua
+---
+---    vim.o.statusline = "%f %h%m%r%=%{v:lua.require'sfumato'.statusline()} %l,%c"
+---<
+---With lualine: `sections = { lualine_x = { require('sfumato').statusline } }`.
+---
+---                                                              *SfumatoStatus*
+---The autocommand |User| SfumatoStatus is triggered when it changes, and
+---`require('sfumato').status()` is all of it:
+
 local M = {}
 
 ---@class sfumato.Status
+--- "starting", "idle", "busy", "off" or "error".
 ---@field state 'starting'|'idle'|'busy'|'off'|'error'
+--- Name of the model, once there is one.
 ---@field model? string
+--- What it runs on, such as "cpu".
 ---@field device? string
----@field last_ms? number what the last answer of the engine took
----@field message string why, in states 'off' and 'error'; else ""
----@field unchecked? string why the syntax of the last answer was not checked, or ""
+--- What the last answer of the engine took.
+---@field last_ms? number
+--- Why, where it is off or in error; else "".
+---@field message string
+--- Why nothing is shown at the cursor, if nothing is.
+---@field silence? string
+--- Why the syntax of the last answer was not checked, or "".
+---@field unchecked? string
 
 ---@type table<integer, sfumato.Status> by client
 local statuses = {}
@@ -52,7 +71,9 @@ function M.sentence(status)
     words[#words + 1] = ('%d ms for the last answer'):format(status.last_ms)
   end
   local sentences = { table.concat(words, ', ') .. '.' }
-  for _, told in ipairs({ status.message or '', status.unchecked or '' }) do
+  local silence = status.silence or ''
+  local reason = silence ~= '' and 'Nothing is shown: ' .. silence or ''
+  for _, told in ipairs({ status.message or '', reason, status.unchecked or '' }) do
     sentences[#sentences + 1] = told ~= '' and told or nil
   end
   return table.concat(sentences, ' ')
