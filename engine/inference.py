@@ -1,15 +1,17 @@
 """The denoiser's pass over canvases as it is served: what `model.py` says, in fewer operations.
 
 Most of a small pass on a processor is not its matrix products but the hundreds of small operations
-around them. Here the scales of the norms are folded into the matrices behind them, queries and keys
-turn together, positions count from the hole, nothing is masked because nothing out of sight is
-read, and sums are in float32, which is also nearer to the truth than the plain pass in bfloat16.
+around them. Here the scales of the norms are folded into the matrices behind them, heads lie one
+behind the other as attention takes them, queries and keys turn together, positions count from the
+hole, nothing is masked because nothing out of sight is read, and sums are in float32, which is also
+nearer to the truth than the plain pass in bfloat16.
 
 Canvases of several contexts go through the matrices together; attention and the pointer alone go
 context by context, so nothing is padded (selective batching: Orca, OSDI 2022).
 
-Shape letters as in `engine/model.py`; X all slots of a pass, J = H + K heads that turn, Y = C * G,
-S context tokens in sight, the prefix first, U the different ones among them, P wanted slots.
+Shape letters as in `engine/model.py`; X all slots of a pass, J = H + K heads that turn, Y = G * X
+of one context, S context tokens in sight, the prefix first, U the different ones among them, P
+wanted slots.
 """
 
 from collections.abc import Sequence
@@ -20,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine.kv_cache import Read
+from engine.matrix import Product, product_with
 from engine.model import Block, Denoiser
 from engine.pointer import Pointer
 
@@ -60,17 +63,18 @@ class _Turn(NamedTuple):
         return (heads * self.cos).addcmul_(heads.roll(heads.shape[-1] // 2, -1), self.sin)
 
     def at(self, index: Tensor) -> "_Turn":
-        return _Turn(self.cos[index], self.sin[index])
+        """Those of some places, for heads that lie place by place."""
+        return _Turn(self.cos[index][:, None], self.sin[index][:, None])
 
 
 class _Layer(NamedTuple):
     """A block's matrices, the scale of the norm before each folded in, and the heads' scales."""
 
-    qkv: Tensor
-    out: Tensor
-    up: Tensor
-    down: Tensor
-    scale_JE: Tensor
+    qkv: Product
+    out: Product
+    up: Product
+    down: Product
+    scale_J1E: Tensor
 
     @classmethod
     def of(cls, block: Block) -> Self:
@@ -78,12 +82,25 @@ class _Layer(NamedTuple):
         queries_HE = block.query_norm.weight.float().expand(block.heads, -1)
         keys_KE = block.key_norm.weight.float().expand(block.kv_heads, -1) * block.size**0.5
         return cls(
-            qkv=_folded(block.qkv.weight, block.attention_norm.weight),
-            out=block.out.weight,
-            up=_folded(block.up.weight, block.feed_norm.weight),
-            down=block.down.weight,
-            scale_JE=torch.cat([queries_HE, keys_KE]),
+            qkv=product_with(_folded(block.qkv.weight, block.attention_norm.weight)),
+            out=product_with(block.out.weight),
+            up=product_with(_folded(block.up.weight, block.feed_norm.weight)),
+            down=product_with(block.down.weight),
+            scale_J1E=torch.cat([queries_HE, keys_KE])[:, None],
         )
+
+
+class _Pointing(NamedTuple):
+    """A pointer's queries and gate in one product, the gate's bias, the scale of the queries."""
+
+    product: Product
+    bias: float
+    scale_E: Tensor
+
+    @classmethod
+    def of(cls, pointer: Pointer) -> Self:
+        rows = torch.cat([pointer.query.weight, pointer.gate.weight])
+        return cls(product_with(rows), float(pointer.gate.bias), pointer.query_norm.weight.float())
 
 
 class Inference:
@@ -91,12 +108,16 @@ class Inference:
 
     @torch.inference_mode()
     def __init__(self, model: Denoiser) -> None:
-        config, weight = model.config, model.embedding.weight
-        self._model, self._dtype, self._device = model, weight.dtype, weight.device
+        config, self._embedding = model.config, model.embedding.weight
+        self._dtype, self._device = self._embedding.dtype, self._embedding.device
         self._heads, self._kv_heads = config.heads, config.kv_heads
-        self._size = config.width // config.heads
+        self._size, self._rope_base = config.width // config.heads, config.rope_base
+        self._vocabulary = product_with(self._embedding)
         self._layers = [_Layer.of(cast("Block", block)) for block in model.blocks]
         self._smear, self._role = model.smear.float(), model.role.float()
+        self._root = config.width**0.5
+        self._last_scale_D = model.norm.weight.float() * self._root
+        self._pointing = model.pointer and _Pointing.of(model.pointer)
 
     @torch.inference_mode()
     def bind(self, prefix: Read, suffix: Read, before: int) -> Bound:
@@ -117,84 +138,82 @@ class Inference:
     @torch.inference_mode()
     def look(self, glances: Sequence[Glance]) -> list[Tensor]:
         """Log-probabilities of the wanted slots, float32 [P, V] for each glance, row after row."""
-        x_XD = torch.cat([self._embedded(bound, tokens_NC) for bound, tokens_NC, _ in glances])
+        x_XD = _joined([self._embedded(bound, tokens_NC) for bound, tokens_NC, _ in glances], 0)
         shapes = [glance.tokens_NC.shape for glance in glances]
-        places_X1 = torch.cat([torch.arange(slots).repeat(rows) for rows, slots in shapes])[:, None]
-        turn = self._turn(places_X1.to(self._device))
+        places = [torch.arange(slots, device=self._device).repeat(rows) for rows, slots in shapes]
+        turn = self._turn(_joined(places, 0))
         for index in range(len(self._layers)):
-            x_XD = self._block(index, x_XD, turn, glances)
-        wanted_X = torch.cat([glance.wanted_NC.flatten() for glance in glances])
-        norm = self._model.norm
-        hidden_PD = F.rms_norm(x_XD[wanted_X], norm.normalized_shape, norm.weight.float())
-        return self._log_probs(hidden_PD.to(self._dtype), turn.at(wanted_X), glances)
+            self._block(index, x_XD, turn, glances)
+        wanted_X = _joined([glance.wanted_NC.flatten() for glance in glances], 0)
+        hidden_PD = (_normalised(x_XD[wanted_X]) * self._last_scale_D).to(self._dtype)
+        return self._log_probs(hidden_PD, turn.at(wanted_X), glances)
 
     def _embedded(self, bound: Bound, tokens_NC: Tensor) -> Tensor:
         """The slots of canvases as the first layer sees them, float32 [X, D]."""
         seen_NT = torch.cat([bound.before.expand(len(tokens_NC), 1), tokens_NC], 1)
-        seen_NTD = F.embedding(seen_NT, self._model.embedding.weight).float()
+        seen_NTD = F.embedding(seen_NT, self._embedding).float()
         x_NCD = torch.addcmul(seen_NTD[:, 1:], self._smear[2], seen_NTD[:, :-1])
         x_NCD[:, :-1].addcmul_(self._smear[3], seen_NTD[:, 2:])
-        x_XD = (x_NCD + self._role[2]).flatten(0, 1)
-        return F.rms_norm(x_XD, x_XD.shape[1:])
+        return _normalised(x_NCD.flatten(0, 1).add_(self._role[2])).mul_(self._root)
 
-    def _block(self, index: int, x_XD: Tensor, turn: _Turn, glances: Sequence[Glance]) -> Tensor:
-        """All slots through one layer."""
-        layer = self._layers[index]
-        heads = F.linear(_normalised(x_XD).to(self._dtype), layer.qkv).float()
-        heads_XJE, values_XKE = heads.unflatten(-1, (-1, self._size)).split(
-            [self._heads + self._kv_heads, self._kv_heads], 1
-        )
-        heads_XJE = _normalised(heads_XJE) * layer.scale_JE
+    def _block(self, index: int, x_XD: Tensor, turn: _Turn, glances: Sequence[Glance]) -> None:
+        """Add to all slots what one layer makes of them."""
+        layer, turning = self._layers[index], self._heads + self._kv_heads
+        projected_XZ = layer.qkv(_normalised(x_XD).to(self._dtype))
+        projected_XZE = projected_XZ.view(len(x_XD), -1, self._size)
+        heads_ZXE = _copied(projected_XZE.transpose(0, 1), torch.float32)
+        edge_JXE = _normalised(heads_ZXE[:turning]).mul_(layer.scale_J1E)
+        here_JXE, values_KXE = turn.of(edge_JXE), heads_ZXE[turning:]
         counts = [glance.tokens_NC.numel() for glance in glances]
-        parts = [part.split(counts) for part in (heads_XJE, turn.of(heads_XJE), values_XKE)]
-        mixed_XD = torch.cat(
-            [self._attend(index, *own) for own in zip(glances, *parts, strict=True)]
-        )
-        x_XD = x_XD + F.linear(mixed_XD.to(self._dtype), layer.out)
-        gate, value = F.linear(_normalised(x_XD).to(self._dtype), layer.up).chunk(2, -1)
-        return x_XD + F.linear(F.silu(gate) * value, layer.down)
+        parts = [part.split(counts, 1) for part in (edge_JXE, here_JXE, values_KXE)]
+        mixed = [self._attend(index, *own) for own in zip(glances, *parts, strict=True)]
+        mixed_XHE = _copied(_joined(mixed, 1).transpose(0, 1), self._dtype)
+        x_XD += layer.out(mixed_XHE.view(x_XD.shape))
+        gate, value = layer.up(_normalised(x_XD).to(self._dtype)).chunk(2, -1)
+        x_XD += layer.down(F.silu(gate).mul_(value))
 
     def _attend(
-        self, index: int, glance: Glance, edge_XJE: Tensor, here_XJE: Tensor, values_XKE: Tensor
+        self, index: int, glance: Glance, edge_JXE: Tensor, here_JXE: Tensor, values_KXE: Tensor
     ) -> Tensor:
-        """Attention of one context's canvases, float32 [X, D].
+        """Attention of one context's canvases, float32 [H, X, E].
 
-        edge_XJE  heads at the hole's edge, from where slots look at the suffix
-        here_XJE  heads where their slots stand, from where they look at all else
+        edge_JXE  heads at the hole's edge, from where slots look at the suffix
+        here_JXE  heads where their slots stand, from where they look at all else
         """
         bound, shape = glance.bound, glance.tokens_NC.shape
-        here_KNYE, edge_KNYE = self._queries(here_XJE, shape), self._queries(edge_XJE, shape)
-        keys_KNEC = here_XJE[:, self._heads :].unflatten(0, shape).permute(2, 0, 3, 1)
-        scores = [
-            here_KNYE.flatten(1, 2) @ bound.near_LKES[index],
-            edge_KNYE.flatten(1, 2) @ bound.far_LKES[index],
-            (here_KNYE @ keys_KNEC).flatten(1, 2),
-        ]
-        weights = torch.softmax(torch.cat(scores, -1), -1)
-        on_context, on_canvas = weights.split([len(bound.place_S), shape[1]], -1)
-        mixed_KNYE = on_canvas.unflatten(1, here_KNYE.shape[1:3]) @ values_XKE.unflatten(
-            0, shape
-        ).permute(2, 0, 1, 3)
-        mixed_KNYE += (on_context @ bound.values_LKSE[index]).view_as(mixed_KNYE)
-        mixed = mixed_KNYE.unflatten(2, (shape[1], -1)).permute(1, 2, 0, 3, 4)
-        return mixed.reshape(len(here_XJE), -1)
+        here_HXE, keys_KXE = here_JXE.tensor_split([self._heads])
+        here_KYE = here_HXE.reshape(self._kv_heads, -1, self._size)
+        edge_KYE = edge_JXE[: self._heads].reshape(here_KYE.shape)
+        keys, values = self._by_canvas(keys_KXE, shape), self._by_canvas(values_KXE, shape)
+        on_near = torch.bmm(here_KYE, bound.near_LKES[index])
+        on_far = torch.bmm(edge_KYE, bound.far_LKES[index])
+        on_canvas = torch.bmm(here_HXE.reshape(keys.shape), keys.transpose(1, 2))
+        scores = torch.cat([on_near, on_far, on_canvas.view(*here_KYE.shape[:2], -1)], -1)
+        context, canvas = torch.softmax(scores, -1).tensor_split([len(bound.place_S)], -1)
+        mixed_KYE = torch.bmm(context, bound.values_LKSE[index])
+        mixed = torch.baddbmm(mixed_KYE.view(keys.shape), canvas.reshape(on_canvas.shape), values)
+        return mixed.view(here_HXE.shape)
 
-    def _queries(self, heads_XJE: Tensor, shape: torch.Size) -> Tensor:
-        """The queries among heads, [K, N, Y, E], grouped under the key head they share."""
-        grouped = heads_XJE[:, : self._heads].unflatten(1, (self._kv_heads, -1))
-        return grouped.unflatten(0, shape).permute(2, 0, 1, 3, 4).flatten(2, 3)
+    def _by_canvas(self, heads_KXE: Tensor, shape: torch.Size) -> Tensor:
+        """What slots show of themselves, [H * N, C, E], once for each head that looks at it."""
+        shown = heads_KXE.reshape(self._kv_heads, 1, -1, self._size)
+        shared = shown.expand(-1, self._heads // self._kv_heads, -1, -1)
+        return shared.reshape(-1, shape[1], self._size)
 
     def _log_probs(self, hidden_PD: Tensor, turn: _Turn, glances: Sequence[Glance]) -> list[Tensor]:
-        log_probs_PV = torch.log_softmax(self._model.logits(hidden_PD).float(), -1)
+        scores_PV = self._vocabulary(hidden_PD).float()
+        log_probs_PV = torch.log_softmax(scores_PV, -1)
         counts = [int(glance.wanted_NC.sum()) for glance in glances]
-        pointer = self._model.pointer
-        if pointer is None:
+        pointing = self._pointing
+        if pointing is None:
             return list(log_probs_PV.split(counts))
-        edge_PKE = pointer.queries(hidden_PD).float()
+        asked = pointing.product(hidden_PD).float()
+        gate_P1 = asked[:, -1:] + pointing.bias
+        edge_PKE = _normalised(asked[:, :-1].unflatten(1, (-1, self._size))) * pointing.scale_E
         here_PX, edge_PX = turn.of(edge_PKE).flatten(1), edge_PKE.flatten(1)
-        parts = [part.split(counts) for part in (hidden_PD, here_PX, edge_PX, log_probs_PV)]
+        parts = [part.split(counts) for part in (gate_P1, here_PX, edge_PX, log_probs_PV)]
         for glance, *own in zip(glances, *parts, strict=True):
-            _point(pointer, glance.bound, *own)
+            _point(glance.bound, *own)
         return list(parts[-1])
 
     def _in_sight(self, read: Read) -> tuple[Tensor, Tensor]:
@@ -209,32 +228,28 @@ class Inference:
         """For int64 positions [...]."""
         half = self._size // 2
         exponents = torch.arange(half, device=self._device) / half
-        angles = positions[..., None] * self._model.config.rope_base**-exponents
+        angles = positions[..., None] * self._rope_base**-exponents
         cos, sin = angles.cos(), angles.sin()
         return _Turn(torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1))
 
 
 def _point(
-    pointer: Pointer,
-    bound: Bound,
-    hidden_PD: Tensor,
-    here_PX: Tensor,
-    edge_PX: Tensor,
-    log_probs_PV: Tensor,
+    bound: Bound, gate_P1: Tensor, here_PX: Tensor, edge_PX: Tensor, log_probs_PV: Tensor
 ) -> None:
     """Mix what the pointer would copy into the vocabulary's log-probabilities, in place.
 
     here_PX, edge_PX  its queries, the key heads side by side
     """
     near_XS, far_XS = bound.near_LKES[-1].flatten(0, 1), bound.far_LKES[-1].flatten(0, 1)
-    scores_PS = torch.cat([here_PX @ near_XS, edge_PX @ far_XS], -1)
-    odds_P1 = pointer.odds(hidden_PD, scores_PS)[:, None]
-    copied_PS = torch.softmax(scores_PS, -1) * odds_P1.sigmoid()
+    scores_PS = torch.cat([torch.mm(here_PX, near_XS), torch.mm(edge_PX, far_XS)], -1)
+    total_P1 = torch.logsumexp(scores_PS, -1, keepdim=True)
+    odds_P1 = gate_P1 + total_P1
+    copied_PS = (scores_PS + (F.logsigmoid(odds_P1) - total_P1)).exp_()
     copied_PU = copied_PS.new_zeros(len(copied_PS), len(bound.tokens_U))
     copied_PU.index_add_(1, bound.place_S, copied_PS)
     log_probs_PV += F.logsigmoid(-odds_P1)
-    said_PU = log_probs_PV[:, bound.tokens_U]
-    log_probs_PV[:, bound.tokens_U] = torch.logaddexp(said_PU, copied_PU.log())
+    said_PU = log_probs_PV.index_select(1, bound.tokens_U)
+    log_probs_PV.index_copy_(1, bound.tokens_U, torch.logaddexp(said_PU, copied_PU.log_()))
 
 
 def _folded(weight: Tensor, scale: Tensor) -> Tensor:
@@ -244,4 +259,14 @@ def _folded(weight: Tensor, scale: Tensor) -> Tensor:
 
 def _normalised(x: Tensor) -> Tensor:
     """Of length 1: what an RMSNorm gives, less its scale and the root of the width."""
-    return F.normalize(x, dim=-1)
+    return x / torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+
+
+def _copied(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """A copy that lies as its shape says."""
+    return x.new_empty(x.shape, dtype=dtype).copy_(x)
+
+
+def _joined(parts: Sequence[Tensor], axis: int) -> Tensor:
+    """The parts side by side; the part where there is one, as there mostly is."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), axis)

@@ -1,0 +1,31 @@
+"""Products with weights that never change, which are laid out for it once.
+
+For each product of a few rows with weights as a checkpoint has them, oneDNN lays the weights out
+anew first. Sixteen rows take twice the time for it where the weights come from beyond the nearest
+caches, as they do in a pass; in bfloat16 the result is the same to the last bit
+(`tests/bench/LOG.md`).
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Product = Callable[[Tensor], Tensor]
+"""From [X, I] to [X, O]: y = x W^T, in the precision of both."""
+
+_ROWS = 16
+"""What the layout is chosen for. It serves one row, or hundreds, hardly less."""
+
+
+def product_with(weight_OI: Tensor) -> Product:
+    """The fastest there is on the device of the weights, which must not change."""
+    if weight_OI.device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        return partial(F.linear, weight=weight_OI)
+    kernels: Any = torch.ops.mkldnn  # for compiled models, but there is no other way to it
+    packed = kernels._reorder_linear_weight(weight_OI.contiguous(), _ROWS)  # noqa: SLF001
+    multiply = kernels._linear_pointwise.default  # noqa: SLF001
+    return lambda x_XI: multiply(x_XI, packed, None, "none", [], "")
