@@ -28,6 +28,9 @@ class Asked(NamedTuple):
     wanted_NC: "Tensor"
 
 
+MOST_TOGETHER = 8
+"""Requests of one group that share a turn: with more, others would wait for long."""
+
 Together = Callable[[Sequence[Asked]], "list[Tensor]"]
 """Several looks of one model in one pass; what each of them would have given."""
 
@@ -35,11 +38,13 @@ Together = Callable[[Sequence[Asked]], "list[Tensor]"]
 class Batch:
     """Those who run at the same time.
 
-    size  how many may; 1 for a model whose looks cannot be taken together
+    size       how many may; 1 for a model whose looks cannot be taken together
+    shared_by  how many of one group count as one
     """
 
     def __init__(self, size: int = 1, together: Together | None = None) -> None:
         self.size = size
+        self.shared_by = MOST_TOGETHER if together else 1
         self._together = together
         self._baton = Condition()
         self._counting = Lock()

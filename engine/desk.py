@@ -57,8 +57,9 @@ class Desk:
 
     def __init__(self, engine: Infiller) -> None:
         self.engine = engine
-        self.turns = Turns(engine.batch.size)
-        self.threads = ThreadPoolExecutor(engine.batch.size, thread_name_prefix="infill")
+        batch = engine.batch
+        self.turns = Turns(batch.size, batch.shared_by)
+        self.threads = ThreadPoolExecutor(batch.size * batch.shared_by, thread_name_prefix="infill")
 
     @property
     def info(self) -> EngineInfo:
@@ -71,12 +72,13 @@ class Desk:
     async def words(self, request: InfillRequest, client: str = "") -> AsyncGenerator[Word, None]:
         """Drafts, then one Suggestion. To cancel, close the generator.
 
-        client  whoever takes turns with others; requests of the same client wait for each other
+        client  whoever takes turns with others; requests of the same client wait for each other,
+                unless they are of one group
 
         Raises EngineError; EngineBusy when too many wait, or the time is up before it is its turn.
         """
         arrived_s = time.monotonic()
-        async with self.turns.turn(client):
+        async with self.turns.turn(client, request.group):
             waited_ms = (time.monotonic() - arrived_s) * 1000
             left_ms = request.budget_ms - waited_ms
             if request.budget_ms > 0 and left_ms <= 0:

@@ -64,6 +64,8 @@ class InfillRequest:
     temperature    0 takes the likeliest tokens, above it they are drawn; None for the engine's own
     workspace      what the text is part of, as a WorkspaceChange calls it; "" for nothing
     file           the name of the text's file there: what is kept of it is not looked at
+    group          requests of one client in one group look in one pass, where that can be; "" for
+                   a request by itself
     """
 
     text: bytes
@@ -81,6 +83,7 @@ class InfillRequest:
     temperature: float | None = None
     workspace: str = ""
     file: str = ""
+    group: str = ""
 
     def __post_init__(self) -> None:
         if self.hole.end > len(self.text):

@@ -1,9 +1,11 @@
 """What every action works with: the page, the place on it, and the engine's word."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Literal
+from uuid import uuid4
 
 from engine.types import InfillRequest, Span, Suggestion, Survey, SurveyRequest
 from lsp_server.actions.history import Edit
@@ -16,6 +18,8 @@ Strength = Literal["light", "medium", "full"]
 
 BUDGET_MS = 3_000.0
 """For an answer that the user asked for by name and waits for."""
+MOST_ASKED = 24
+"""Requests under way: the engine works on eight together, and more than 64 may not wait there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,33 @@ class Desk:
                 if isinstance(word, Suggestion):
                     return word
         raise self._no_engine()
+
+    async def infill_all(
+        self, requests: Sequence[InfillRequest], finished: Callable[[int], None] = lambda _: None
+    ) -> list[Suggestion]:
+        """The engine's answers to all requests, which it works on together.
+
+        finished  is told how many answers there are, at each
+
+        Raises Declined without an engine; then, or cancelled, nothing is left under way.
+        """
+        group, turn = uuid4().hex, asyncio.Semaphore(MOST_ASKED)
+        budget_ms = BUDGET_MS * min(len(requests), MOST_ASKED)
+
+        async def answer(request: InfillRequest) -> Suggestion:
+            async with turn:
+                return await self.infill(replace(request, group=group, budget_ms=budget_ms))
+
+        tasks = [asyncio.create_task(answer(request)) for request in requests]
+        try:
+            for count, answered in enumerate(asyncio.as_completed(tasks), 1):
+                await answered
+                finished(count)
+            return [task.result() for task in tasks]
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def sound(self, *candidates: Sequence[Change]) -> tuple[Change, ...]:
         """The first of the candidates that adds no fault to the page, without idle changes.

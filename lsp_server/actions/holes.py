@@ -1,11 +1,9 @@
 """Holes filled: the one at the cursor, or all of a file at once."""
 
-import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 from engine.types import Hole, InfillRequest, Span
-from lsp_server.actions.desk import BUDGET_MS, Desk, Plan, drafted
+from lsp_server.actions.desk import Desk, Plan, drafted
 from lsp_server.actions.page import Change, Declined
 
 SECOND_LOOK = 0.4
@@ -32,15 +30,13 @@ async def fill_all(desk: Desk) -> Plan:
     if not holes:
         raise Declined("There is no hole in this file: no placeholder, empty body or marker.")
     count = f"{len(holes)} holes" if len(holes) > 1 else "one hole"
-    desk.report(f"Filling {count}", 0)
-    first = await _round(
-        desk, [_request(desk, holes, [None] * len(holes), at) for at in _all(holes)]
-    )
-    desk.report("Looking again", 50)
+    empty = [_request(desk, holes, [None] * len(holes), at) for at in _all(holes)]
+    first = await _round(desk, empty, f"Filling {count}", 0)
     again = [
         drafted(_request(desk, holes, first, at), first[at], SECOND_LOOK) for at in _all(holes)
     ]
-    second = [new or old for new, old in zip(await _round(desk, again), first, strict=True)]
+    found = await _round(desk, again, "Looking again", 50)
+    second = [new or old for new, old in zip(found, first, strict=True)]
     plans = [
         [change for hole, fill in zip(holes, fills, strict=True) if (change := _change(hole, fill))]
         for fills in (second, first)
@@ -63,11 +59,16 @@ def _all(holes: Sequence[Hole]) -> range:
     return range(len(holes))
 
 
-async def _round(desk: Desk, requests: Sequence[InfillRequest]) -> list[bytes]:
-    """All requests at once; the engine takes them together, or in turn."""
-    patient = [replace(request, budget_ms=BUDGET_MS * len(requests)) for request in requests]
-    suggestions = await asyncio.gather(*(desk.infill(request) for request in patient))
-    return [suggestion.text.encode() for suggestion in suggestions]
+async def _round(
+    desk: Desk, requests: Sequence[InfillRequest], title: str, percentage: int
+) -> list[bytes]:
+    """All requests at once, for one half of the progress."""
+    half = 50 / len(requests)
+    desk.report(title, percentage)
+    found = await desk.infill_all(
+        requests, lambda count: desk.report(title, percentage + round(half * count))
+    )
+    return [suggestion.text.encode() for suggestion in found]
 
 
 def _request(

@@ -1,6 +1,5 @@
 """Repair: the few tokens in and near a fault are written anew, every other byte stays."""
 
-import asyncio
 from dataclasses import replace
 
 from engine.types import Remedy, Span
@@ -37,7 +36,7 @@ async def _inserted(desk: Desk, remedy: Remedy, faults: int) -> Change | None:
     desk.report("Looking for what is missing", 0)
     text, holes = desk.page.text, [Span(gap, gap) for gap in remedy.gaps]
     requests = [replace(desk.hole(text, hole, 1), alternatives=ALTERNATIVES) for hole in holes]
-    answers = await asyncio.gather(*map(desk.infill, requests))
+    answers = await desk.infill_all(requests)
     likeliest = sorted(
         (-one.score_nats, hole.start, one.text)
         for hole, answer in zip(holes, answers, strict=True)

@@ -6,9 +6,10 @@ argument that a call has to gain. What the user has just undone is not done agai
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 
-from engine.types import Span
+from engine.types import InfillRequest, Span
 from lsp_server.actions.desk import Desk, Plan
 from lsp_server.actions.history import Edit
 from lsp_server.actions.page import Change, Declined, Page, changed, narrowed
@@ -72,7 +73,7 @@ async def _plan(desk: Desk, label: str, changes: list[Change]) -> Plan:
         return Plan(label, desk.page, tuple(changes))  # a name for a name cannot break the file
     signature = changed_signature(edit.old, edit.new)
     if signature and signature.added:
-        changes = [await _argued(desk, change, signature.added) for change in changes]
+        changes = await _argued(desk, changes, signature.added)
     return Plan(label, desk.page, await desk.sound(changes))
 
 
@@ -157,12 +158,21 @@ def _same(page: Page, edit: Edit) -> list[Change]:
     return [Change(*match.span(1), new) for match in found.finditer(page.text)]
 
 
-async def _argued(desk: Desk, change: Change, name: str) -> Change:
-    """The call with the argument that the denoiser would give it; the parameter's name if none."""
-    lead, trail = change.text.split(name.encode())
-    text = desk.page.text
-    laid = changed(text, [Change(change.start, change.end, lead + trail)])
+async def _argued(desk: Desk, changes: list[Change], name: str) -> list[Change]:
+    """The calls with the arguments that the denoiser would give them; else the parameter's name."""
+    answers = await desk.infill_all([_argument(desk, change, name) for change in changes])
+    arguments = [answer.text.strip() for answer in answers]
+    return [
+        replace(change, text=change.text.replace(name.encode(), argument.encode()))
+        if _ARGUMENT.fullmatch(argument)
+        else change
+        for change, argument in zip(changes, arguments, strict=True)
+    ]
+
+
+def _argument(desk: Desk, change: Change, name: str) -> InfillRequest:
+    """What to put into a call in the place of the parameter's name?"""
+    lead, _, trail = change.text.partition(name.encode())
+    laid = changed(desk.page.text, [replace(change, text=lead + trail)])
     at = change.start + len(lead)
-    answer = await desk.infill(desk.hole(laid, Span(at, at), 1))
-    argument = answer.text.strip() if _ARGUMENT.fullmatch(answer.text.strip()) else name
-    return Change(change.start, change.end, lead + argument.encode() + trail)
+    return desk.hole(laid, Span(at, at), 1)

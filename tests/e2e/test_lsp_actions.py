@@ -97,7 +97,8 @@ def test_all_holes_are_filled_in_one_edit_of_the_document(editor: FakeEditor) ->
     assert {change["annotationId"] for change in document["edits"]} == set(
         edit["changeAnnotations"]
     )
-    assert [value["kind"] for value in editor.progress] == ["begin", "report", "report", "end"]
+    kinds = [value["kind"] for value in editor.progress]
+    assert (kinds[0], {*kinds[1:-1]}, kinds[-1]) == ("begin", {"report"}, "end")
 
 
 def test_filling_that_is_cancelled_changes_nothing(start: Start) -> None:

@@ -17,15 +17,15 @@ class Hall:
         self._ends: dict[str, asyncio.Event] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    async def come(self, name: str) -> asyncio.Task[None]:
+    async def come(self, name: str, group: str = "") -> asyncio.Task[None]:
         """A request of the client named by the first letter."""
         self._ends[name] = asyncio.Event()
-        self._tasks[name] = asyncio.create_task(self._have_turn(name))
+        self._tasks[name] = asyncio.create_task(self._have_turn(name, group))
         await settled()
         return self._tasks[name]
 
-    async def _have_turn(self, name: str) -> None:
-        async with self.turns.turn(name[0]):
+    async def _have_turn(self, name: str, group: str) -> None:
+        async with self.turns.turn(name[0], group):
             self.began.append(name)
             await self._ends[name].wait()
 
@@ -103,3 +103,58 @@ async def test_a_turn_is_not_lost_on_one_who_leaves_as_it_comes() -> None:
     second.cancel()
     await settled()
     assert hall.began == ["a1", "c1"]
+
+
+@pytest.mark.asyncio
+async def test_a_group_shares_a_turn_which_ends_with_its_last() -> None:
+    hall = Hall(Turns(1, shared_by=3))
+    for name in ("a1", "a2"):
+        await hall.come(name, "holes")
+    await hall.come("b1")
+    await hall.come("a3", "holes")
+    assert hall.began == ["a1", "a2", "a3"]
+    for name in ("a1", "a3"):
+        await hall.end(name)
+    assert hall.began == ["a1", "a2", "a3"]
+    await hall.end("a2")
+    assert hall.began[3:] == ["b1"]
+
+
+@pytest.mark.asyncio
+async def test_a_group_too_large_for_a_turn_lets_others_in_between() -> None:
+    hall = Hall(Turns(1, shared_by=2))
+    for name in ("a1", "a2", "a3", "a4", "a5"):
+        await hall.come(name, "holes")
+    await hall.come("b1")
+    assert hall.began == ["a1", "a2"]
+    await hall.end("a1")  # there is no room for another: the turn has been had by two
+    assert hall.began == ["a1", "a2"]
+    await hall.end("a2")
+    assert hall.began[2:] == ["a3", "a4"]
+    await hall.end("a3")
+    await hall.end("a4")
+    assert hall.began[4:] == ["b1"]
+
+
+@pytest.mark.asyncio
+async def test_other_clients_and_groups_are_strangers() -> None:
+    hall = Hall(Turns(1, shared_by=8))
+    await hall.come("a1", "holes")
+    for name, group in (("b1", "holes"), ("a2", "gaps"), ("a3", "")):
+        await hall.come(name, group)
+    assert hall.began == ["a1"]
+
+
+@pytest.mark.asyncio
+async def test_one_of_a_group_who_leaves_is_not_waited_for() -> None:
+    hall = Hall(Turns(1, shared_by=3))
+    await hall.come("b1")
+    for name in ("a1", "a2", "a3"):
+        await hall.come(name, "holes")
+    await hall.leave("a2")
+    await hall.end("b1")
+    assert hall.began == ["b1", "a1", "a3"]
+    for name in ("a1", "a3"):
+        await hall.leave(name)
+    await hall.come("c1")
+    assert hall.began[-1] == "c1"
