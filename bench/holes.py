@@ -17,6 +17,7 @@ from bench.timing import Spread, side_by_side
 from engine.checkpoint import Checkpoint
 from engine.device import Placement
 from engine.families.sfumato import Sfumato
+from engine.inference import Inference
 from engine.infill import Engine
 from engine.schedule import Rule
 from engine.segments import prefix_tokens
@@ -50,7 +51,7 @@ def measure_holes(
     context = prefix_tokens(
         found.tokenizer, _LANGUAGE, text.encode(), place, found.context_tokens // 2
     )
-    rival = Autoregressive(found.model, context, found.context_tokens)
+    rival = Autoregressive(Inference(found.model), context, found.context_tokens)
     decoders: dict[str, Decode] = {
         "sfumato": partial(_fill, engine, text, place),
         "autoregressive": rival.decode,

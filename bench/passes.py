@@ -46,9 +46,10 @@ def measure_passes(
     model: Denoiser, machine: Machine, placement: Placement, rounds: int
 ) -> list[Pass]:
     """Every bucket of slots and rows, in turn."""
-    cache = ContextCache(model, _CAPACITY)
+    inference = Inference(model)
+    cache = ContextCache(inference, _CAPACITY)
     prefix, suffix = _tokens(_PREFIX_TOKENS), _tokens(_SUFFIX_TOKENS)
-    streams, inference = (cache.read(prefix, PREFIX), cache.read(suffix, SUFFIX)), Inference(model)
+    streams = cache.read(prefix, PREFIX), cache.read(suffix, SUFFIX)
     look = BoundLook(inference, inference.bind(*streams, before=prefix[-1]))
     forbidden_V = torch.arange(model.config.vocabulary, device=placement.device) < _FIRST_TOKEN
     rule = Rule(confident=1.1)
@@ -74,7 +75,7 @@ def measure_passes(
 @torch.inference_mode()
 def measure_prefill(model: Denoiser, rounds: int) -> dict[int, Spread]:
     """Milliseconds of reading so many new tokens behind a cached prefix, others each time."""
-    cache = ContextCache(model, _CAPACITY)
+    cache = ContextCache(Inference(model), _CAPACITY)
     base, draws = _tokens(_PREFIX_TOKENS), itertools.count()
 
     def read(count: int) -> Callable[[], object]:

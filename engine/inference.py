@@ -1,4 +1,4 @@
-"""The denoiser's pass over canvases as it is served: what `model.py` says, in fewer operations.
+"""The denoiser as it is served: what `model.py` says, in fewer operations.
 
 Most of a small pass on a processor is not its matrix products but the hundreds of small operations
 around them. Here the scales of the norms are folded into the matrices behind them, heads lie one
@@ -9,9 +9,9 @@ nearer to the truth than the plain pass in bfloat16.
 Canvases of several contexts go through the matrices together; attention and the pointer alone go
 context by context, so nothing is padded (selective batching: Orca, OSDI 2022).
 
-Shape letters as in `engine/model.py`; X all slots of a pass, J = H + K heads that turn, Y = G * X
-of one context, S context tokens in sight, the prefix first, U the different ones among them, P
-wanted slots.
+Shape letters as in `engine/model.py`; X all slots of a pass or all tokens that are read, J = H + K
+heads that turn, Z = J + K, Y = G * X of one context, S context tokens in sight, the prefix first, U
+the different ones among them, P wanted slots.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.kv_cache import Read
+from engine.kv_cache import Kept, Read
 from engine.matrix import Product, product_with
 from engine.model import Block, Denoiser
 from engine.pointer import Pointer
@@ -108,16 +108,36 @@ class Inference:
 
     @torch.inference_mode()
     def __init__(self, model: Denoiser) -> None:
-        config, self._embedding = model.config, model.embedding.weight
-        self._dtype, self._device = self._embedding.dtype, self._embedding.device
+        self.config = config = model.config
+        self.weight = model.embedding.weight
+        self._dtype, self._device = self.weight.dtype, self.weight.device
         self._heads, self._kv_heads = config.heads, config.kv_heads
         self._size, self._rope_base = config.width // config.heads, config.rope_base
-        self._vocabulary = product_with(self._embedding)
+        self._vocabulary = product_with(self.weight)
         self._layers = [_Layer.of(cast("Block", block)) for block in model.blocks]
         self._smear, self._role = model.smear.float(), model.role.float()
         self._root = config.width**0.5
         self._last_scale_D = model.norm.weight.float() * self._root
         self._pointing = model.pointer and _Pointing.of(model.pointer)
+
+    @torch.inference_mode()
+    def read(self, tokens: list[int], direction: int, before: int | None, kept: Kept) -> None:
+        """Read context on: as `Denoiser.encode`, into the last places of `kept`.
+
+        The last layer ends with its keys and values: what it makes of them is for nobody.
+        """
+        x_XD, turn = self._begun(tokens, direction, before, kept)
+        for index in range(len(self._layers) - 1):
+            self._read_through(index, x_XD, turn, kept)
+        self._kept(-1, x_XD, turn, kept)
+
+    @torch.inference_mode()
+    def predict(self, tokens: list[int], direction: int, before: int | None, kept: Kept) -> Tensor:
+        """Read on, and score the vocabulary alone for the token behind the last: [V]."""
+        x_XD, turn = self._begun(tokens, direction, before, kept)
+        for index in range(len(self._layers)):
+            self._read_through(index, x_XD, turn, kept)
+        return self._vocabulary(self._ended(x_XD[-1:]))[0]
 
     @torch.inference_mode()
     def bind(self, prefix: Read, suffix: Read, before: int) -> Bound:
@@ -145,29 +165,73 @@ class Inference:
         for index in range(len(self._layers)):
             self._block(index, x_XD, turn, glances)
         wanted_X = _joined([glance.wanted_NC.flatten() for glance in glances], 0)
-        hidden_PD = (_normalised(x_XD[wanted_X]) * self._last_scale_D).to(self._dtype)
-        return self._log_probs(hidden_PD, turn.at(wanted_X), glances)
+        return self._log_probs(self._ended(x_XD[wanted_X]), turn.at(wanted_X), glances)
+
+    def _begun(
+        self, tokens: list[int], direction: int, before: int | None, kept: Kept
+    ) -> tuple[Tensor, _Turn]:
+        """Context as the first layer sees it, float32 [X, D], and how its heads turn."""
+        seen_X = torch.tensor([0 if before is None else before, *tokens], device=self._device)
+        seen_XD = F.embedding(seen_X, self.weight).float()
+        if before is None:
+            seen_XD[0] = 0
+        x_XD = torch.addcmul(seen_XD[1:], self._smear[direction], seen_XD[:-1])
+        end = kept.keys_LKTE.shape[2]
+        turn = self._turn(torch.arange(end - len(tokens), end, device=self._device))
+        return _normalised(x_XD.add_(self._role[direction])).mul_(self._root), turn
+
+    def _read_through(self, index: int, x_XD: Tensor, turn: _Turn, kept: Kept) -> None:
+        """Add to all tokens what one layer makes of them and of what was read before."""
+        queries_HXE = self._kept(index, x_XD, turn, kept).to(self._dtype)
+        keys_KTE, values_KTE = kept.keys_LKTE[index], kept.values_LKTE[index]
+        new, end = len(x_XD), keys_KTE.shape[1]
+        seen_XT = torch.ones(new, end, dtype=torch.bool, device=self._device).tril_(end - new)
+        mixed_HXE = F.scaled_dot_product_attention(
+            queries_HXE[None],
+            keys_KTE[None],
+            values_KTE[None],
+            attn_mask=None if new == end else seen_XT,
+            is_causal=new == end,
+            scale=1.0,
+            enable_gqa=True,
+        )[0]
+        self._mix_in(index, x_XD, mixed_HXE)
+
+    def _kept(self, index: int, x_XD: Tensor, turn: _Turn, kept: Kept) -> Tensor:
+        """Put a layer's keys and values in their places; its queries, float32 [H, X, E]."""
+        heads_JXE, values_KXE = self._headed(index, x_XD)
+        queries_HXE, keys_KXE = turn.of(heads_JXE).tensor_split([self._heads])
+        kept.keys_LKTE[index, :, -len(x_XD) :] = keys_KXE
+        kept.values_LKTE[index, :, -len(x_XD) :] = values_KXE
+        return queries_HXE
 
     def _embedded(self, bound: Bound, tokens_NC: Tensor) -> Tensor:
         """The slots of canvases as the first layer sees them, float32 [X, D]."""
         seen_NT = torch.cat([bound.before.expand(len(tokens_NC), 1), tokens_NC], 1)
-        seen_NTD = F.embedding(seen_NT, self._embedding).float()
+        seen_NTD = F.embedding(seen_NT, self.weight).float()
         x_NCD = torch.addcmul(seen_NTD[:, 1:], self._smear[2], seen_NTD[:, :-1])
         x_NCD[:, :-1].addcmul_(self._smear[3], seen_NTD[:, 2:])
         return _normalised(x_NCD.flatten(0, 1).add_(self._role[2])).mul_(self._root)
 
     def _block(self, index: int, x_XD: Tensor, turn: _Turn, glances: Sequence[Glance]) -> None:
         """Add to all slots what one layer makes of them."""
-        layer, turning = self._layers[index], self._heads + self._kv_heads
-        projected_XZ = layer.qkv(_normalised(x_XD).to(self._dtype))
-        projected_XZE = projected_XZ.view(len(x_XD), -1, self._size)
-        heads_ZXE = _copied(projected_XZE.transpose(0, 1), torch.float32)
-        edge_JXE = _normalised(heads_ZXE[:turning]).mul_(layer.scale_J1E)
-        here_JXE, values_KXE = turn.of(edge_JXE), heads_ZXE[turning:]
+        edge_JXE, values_KXE = self._headed(index, x_XD)
         counts = [glance.tokens_NC.numel() for glance in glances]
-        parts = [part.split(counts, 1) for part in (edge_JXE, here_JXE, values_KXE)]
+        parts = [part.split(counts, 1) for part in (edge_JXE, turn.of(edge_JXE), values_KXE)]
         mixed = [self._attend(index, *own) for own in zip(glances, *parts, strict=True)]
-        mixed_XHE = _copied(_joined(mixed, 1).transpose(0, 1), self._dtype)
+        self._mix_in(index, x_XD, _joined(mixed, 1))
+
+    def _headed(self, index: int, x_XD: Tensor) -> tuple[Tensor, Tensor]:
+        """A layer's queries and keys, not turned yet, [J, X, E], and values, [K, X, E], float32."""
+        layer, turning = self._layers[index], self._heads + self._kv_heads
+        projected = layer.qkv(_normalised(x_XD).to(self._dtype)).view(len(x_XD), -1, self._size)
+        heads_ZXE = _copied(projected.transpose(0, 1), torch.float32)
+        return _normalised(heads_ZXE[:turning]).mul_(layer.scale_J1E), heads_ZXE[turning:]
+
+    def _mix_in(self, index: int, x_XD: Tensor, mixed_HXE: Tensor) -> None:
+        """Add what attention gave, and then what the feed-forward layer makes of it."""
+        layer = self._layers[index]
+        mixed_XHE = _copied(mixed_HXE.transpose(0, 1), self._dtype)
         x_XD += layer.out(mixed_XHE.view(x_XD.shape))
         gate, value = layer.up(_normalised(x_XD).to(self._dtype)).chunk(2, -1)
         x_XD += layer.down(F.silu(gate).mul_(value))
@@ -199,6 +263,10 @@ class Inference:
         shown = heads_KXE.reshape(self._kv_heads, 1, -1, self._size)
         shared = shown.expand(-1, self._heads // self._kv_heads, -1, -1)
         return shared.reshape(-1, shape[1], self._size)
+
+    def _ended(self, x_XD: Tensor) -> Tensor:
+        """What the last layer gave as the vocabulary is multiplied with."""
+        return (_normalised(x_XD) * self._last_scale_D).to(self._dtype)
 
     def _log_probs(self, hidden_PD: Tensor, turn: _Turn, glances: Sequence[Glance]) -> list[Tensor]:
         scores_PV = self._vocabulary(hidden_PD).float()

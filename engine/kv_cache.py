@@ -5,12 +5,12 @@ has the same keys and values in both. At a keystroke that leaves a few new token
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from engine.model import Context, Denoiser, KeysValues, Sight, Stream
+from engine.model import Context, DenoiserConfig, KeysValues, Sight, Stream
 from engine.segments import in_common
 from engine.tokenizer import MASK
 
@@ -24,8 +24,34 @@ _STRIDE, _READ_STRIDE = 64, 16
 every shape it meets. With a shape for every length the engine grew by 10 MB a request."""
 
 
+class Kept(NamedTuple):
+    """Keys, turned to their positions, and values of a stream from its start on."""
+
+    keys_LKTE: Tensor
+    values_LKTE: Tensor
+
+
+class Reader(Protocol):
+    """A denoiser that reads context: `engine.inference.Inference`."""
+
+    @property
+    def config(self) -> DenoiserConfig: ...
+
+    @property
+    def weight(self) -> Tensor:
+        """One that is where keys and values are to be, and as precise."""
+        ...
+
+    def read(self, tokens: list[int], direction: int, before: int | None, kept: Kept) -> None:
+        """Put keys and values of the tokens into the last places of `kept`.
+
+        before  the token read just before them; None at the start of a stream
+        """
+        ...
+
+
 class Read(NamedTuple):
-    """A stream, its tokens [1, T], how many are real (the rest is zeros), how many were encoded."""
+    """A stream, its tokens [1, T], how many are real (the rest is padding), how many were read."""
 
     stream: Stream
     tokens_BT: Tensor
@@ -65,16 +91,16 @@ class _Segment:
 
 
 class ContextCache:
-    """Encodes streams through a model, and remembers them.
+    """Has streams read, and remembers them.
 
     capacity     tokens in the longest stream
     limit_bytes  of keys and values; the streams longest unused go first, but never the last two,
                  which a canvas is looking at
     """
 
-    def __init__(self, model: Denoiser, capacity: int, limit_bytes: int = LIMIT_BYTES) -> None:
-        self._model, self._capacity, self._limit_bytes = model, capacity, limit_bytes
-        self._device = model.embedding.weight.device
+    def __init__(self, reader: Reader, capacity: int, limit_bytes: int = LIMIT_BYTES) -> None:
+        self._reader, self._capacity, self._limit_bytes = reader, capacity, limit_bytes
+        self._device = reader.weight.device
         self._segments: list[_Segment] = []  # least recently used first
 
     def read(self, tokens: list[int], direction: int) -> Read:
@@ -116,22 +142,15 @@ class ContextCache:
         return best, common
 
     def _blank(self, direction: int) -> _Segment:
-        config = self._model.config
-        shape = (config.layers, config.kv_heads, self._capacity, config.width // config.heads)
-        weight = self._model.embedding.weight
+        config, weight = self._reader.config, self._reader.weight
+        room = self._capacity + _READ_STRIDE  # what is read is padded
+        shape = (config.layers, config.kv_heads, room, config.width // config.heads)
         return _Segment(direction, [], weight.new_zeros(shape), weight.new_zeros(shape))
 
     def _encode(self, segment: _Segment, fresh: list[int], common: int) -> None:
-        device = self._device
-        before = torch.tensor([segment.tokens[common - 1]], device=device) if common else None
-        padding = [MASK] * (-len(fresh) % _READ_STRIDE)  # read last, so nothing real sees it
-        _, kept = self._model.encode(
-            torch.tensor([fresh + padding], device=device),
-            torch.tensor([segment.direction], device=device),
-            before,
-            segment.stream(common) if common else None,
-        )
-        end = common + len(fresh)
-        for layer, (keys_BKTE, values_BKTE) in enumerate(kept):
-            segment.keys_LKTE[layer, :, common:end] = keys_BKTE[0, :, : len(fresh)]
-            segment.values_LKTE[layer, :, common:end] = values_BKTE[0, :, : len(fresh)]
+        """Have tokens read behind the first `common`, padding last, so that nothing sees it."""
+        padded = fresh + [MASK] * (-len(fresh) % _READ_STRIDE)
+        before = segment.tokens[common - 1] if common else None
+        end = common + len(padded)
+        kept = Kept(segment.keys_LKTE[:, :, :end], segment.values_LKTE[:, :, :end])
+        self._reader.read(padded, segment.direction, before, kept)

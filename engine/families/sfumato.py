@@ -36,7 +36,7 @@ class Sfumato:
         self._suffix_limit = found.context_tokens // _PART
         fill_tokens = min(_FILL_TOKENS, found.context_tokens // _PART)
         self._prefix_limit = found.context_tokens - self._suffix_limit - fill_tokens
-        self._cache = ContextCache(model, found.context_tokens)
+        self._cache = ContextCache(self._inference, found.context_tokens)
         size = model.config.vocabulary
         vocabulary = Vocabulary(found.tokenizer.token_bytes, size, placement.device)
         self.traits = Traits(

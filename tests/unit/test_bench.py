@@ -15,6 +15,7 @@ from bench.report import Report
 from bench.syntax import measure_checks
 from bench.timing import Spread, percentile, side_by_side
 from bench.typists import Crowd
+from engine.inference import Inference
 from engine.kv_cache import PREFIX
 from engine.tokenizer import SPECIALS
 from engine.types import EngineInfo
@@ -47,7 +48,7 @@ def contender(name: str, ms: float) -> Contender:
 @torch.inference_mode()
 def test_the_rival_decodes_what_reading_everything_anew_predicts() -> None:
     model, context = tiny_denoiser(), [4, *range(20, 60, 3)]
-    found = Autoregressive(model, context, 64).decode(12)
+    found = Autoregressive(Inference(model), context, 64).decode(12)
     for end in range(12):
         read = torch.tensor([[*context, *found[:end]]])
         hidden_BTD, _ = model.encode(read, torch.tensor([PREFIX]))
@@ -56,7 +57,7 @@ def test_the_rival_decodes_what_reading_everything_anew_predicts() -> None:
 
 
 def test_the_rival_may_be_asked_again() -> None:
-    rival = Autoregressive(tiny_denoiser(), [4, 20, 21], 64)
+    rival = Autoregressive(Inference(tiny_denoiser()), [4, 20, 21], 64)
     assert rival.decode(8)[:4] == rival.decode(4)
 
 

@@ -44,7 +44,8 @@ def test_canvases_of_many_contexts_in_one_pass_equal_each_by_the_plain_pass(
     sizes: list[tuple[int, int, int, int, int]], with_pointer: bool
 ) -> None:
     model = MODEL if with_pointer else WITHOUT_POINTER
-    served, cache = Inference(model), ContextCache(model, 128)
+    served = Inference(model)
+    cache = ContextCache(served, 128)
     glances: list[Glance] = []
     expected: list[Tensor] = []
     for left, right, rows, slots, seed in sizes:
@@ -64,7 +65,8 @@ def test_canvases_of_many_contexts_in_one_pass_equal_each_by_the_plain_pass(
 
 @torch.inference_mode()
 def test_a_bound_context_outlives_what_the_cache_makes_of_its_place() -> None:
-    served, cache = Inference(MODEL), ContextCache(MODEL, 128)
+    served = Inference(MODEL)
+    cache = ContextCache(served, 128)
     first, second = [4, *range(20, 60)], [4, *range(20, 41), *range(70, 90)]
     read = cache.read(first, PREFIX), cache.read(second, SUFFIX)
     blank = Glance(served.bind(*read, first[-1]), torch.full((1, 4), MASK), torch.ones(1, 4) > 0)

@@ -7,12 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from engine.inference import Inference
 from engine.kv_cache import PREFIX, SUFFIX, ContextCache, Read, context_of
 from engine.tokenizer import MASK
 from tests.support.tiny_model import tiny_denoiser, tiny_tokenizer
 
 CAPACITY, SLOTS = 64, 4
 MODEL = tiny_denoiser()
+READER = Inference(MODEL)
 
 Text = list[int]
 Edit = tuple[str, int, list[int]]
@@ -87,7 +89,7 @@ def encoded(cache: ContextCache, tokens: Text, direction: int = PREFIX) -> int:
 @settings(max_examples=40, deadline=None)
 @torch.inference_mode()
 def test_cached_equals_uncached_after_any_edits(one: Text, two: Text, edits: list[Edit]) -> None:
-    cache = ContextCache(MODEL, CAPACITY)
+    cache = ContextCache(READER, CAPACITY)
     documents = [Document([*one, *two]), Document([*two, *two, *one])]
     for kind, amount, typed in edits:
         if kind == "other document":
@@ -101,7 +103,7 @@ def test_cached_equals_uncached_after_any_edits(one: Text, two: Text, edits: lis
 @settings(max_examples=10, deadline=None)
 @torch.inference_mode()
 def test_cached_equals_uncached_block_after_block(text: Text, blocks: list[Text]) -> None:
-    cache, document = ContextCache(MODEL, CAPACITY), Document([*text, 20, 21])
+    cache, document = ContextCache(READER, CAPACITY), Document([*text, 20, 21])
     done: Text = []
     for block in blocks:
         done += block
@@ -111,7 +113,7 @@ def test_cached_equals_uncached_block_after_block(text: Text, blocks: list[Text]
 
 @torch.inference_mode()
 def test_only_what_is_new_is_encoded() -> None:
-    cache, text = ContextCache(MODEL, CAPACITY), [4, *range(20, 50)]
+    cache, text = ContextCache(READER, CAPACITY), [4, *range(20, 50)]
     assert encoded(cache, text, PREFIX) == 31
     assert encoded(cache, text, PREFIX) == 0
     assert encoded(cache, [*text, 60], PREFIX) == 1
@@ -121,14 +123,14 @@ def test_only_what_is_new_is_encoded() -> None:
 
 @torch.inference_mode()
 def test_an_edit_far_away_leaves_what_is_read_before_it() -> None:
-    cache, text = ContextCache(MODEL, CAPACITY), [4, *range(20, 50)]
+    cache, text = ContextCache(READER, CAPACITY), [4, *range(20, 50)]
     cache.read(text, SUFFIX)
     assert encoded(cache, [*text[:25], 99, *text[25:]], SUFFIX) == 7
 
 
 @torch.inference_mode()
 def test_going_back_and_forth_between_documents_costs_nothing() -> None:
-    cache = ContextCache(MODEL, CAPACITY)
+    cache = ContextCache(READER, CAPACITY)
     documents = [[4, *range(start, start + 20)] for start in (20, 60, 100)]
     for text in documents:
         cache.read(text, PREFIX)
@@ -139,14 +141,14 @@ def test_going_back_and_forth_between_documents_costs_nothing() -> None:
 
 @torch.inference_mode()
 def test_a_prefix_is_never_taken_for_a_suffix() -> None:
-    cache, text = ContextCache(MODEL, CAPACITY), [4, *range(20, 30)]
+    cache, text = ContextCache(READER, CAPACITY), [4, *range(20, 30)]
     cache.read(text, PREFIX)
     assert encoded(cache, text, SUFFIX) == 11
 
 
 @torch.inference_mode()
 def test_the_cursor_may_go_up_and_come_back() -> None:
-    cache, text = ContextCache(MODEL, CAPACITY), [4, *range(20, 50)]
+    cache, text = ContextCache(READER, CAPACITY), [4, *range(20, 50)]
     assert [encoded(cache, text[:end]) for end in (31, 9, 20, 31)] == [31, 0, 0, 0]
     assert encoded(cache, [*text[:9], 90]) == 1  # typed there: what was read beyond is gone
     assert encoded(cache, text[:16]) == 7
@@ -154,10 +156,10 @@ def test_the_cursor_may_go_up_and_come_back() -> None:
 
 @torch.inference_mode()
 def test_what_is_kept_is_bounded_in_bytes_and_what_is_longest_unused_goes_first() -> None:
-    one = ContextCache(MODEL, CAPACITY)
+    one = ContextCache(READER, CAPACITY)
     encoded(one, [4])
     limit_bytes = 4 * one.size_bytes
-    cache = ContextCache(MODEL, CAPACITY, limit_bytes)
+    cache = ContextCache(READER, CAPACITY, limit_bytes)
     documents = [[4, *range(start, start + 10)] for start in range(20, 100, 10)]
     for text in documents:
         encoded(cache, text)
@@ -170,7 +172,7 @@ def test_what_is_kept_is_bounded_in_bytes_and_what_is_longest_unused_goes_first(
 
 @torch.inference_mode()
 def test_what_a_canvas_looks_at_is_kept_whatever_the_limit() -> None:
-    cache = ContextCache(MODEL, CAPACITY, limit_bytes=0)
+    cache = ContextCache(READER, CAPACITY, limit_bytes=0)
     documents = [Document([*range(20, 30)]), Document([*range(40, 60)])]
     for document in documents:
         assert_exact(cache, document)

@@ -12,7 +12,7 @@ from tests.support.tiny_model import tiny_denoiser
 MODEL = tiny_denoiser()
 INFERENCE = Inference(MODEL)
 ROWS, SLOTS = 4, 6
-CACHE = ContextCache(MODEL, 64)
+CACHE = ContextCache(INFERENCE, 64)
 TOKENS = list(range(20, 40))
 
 

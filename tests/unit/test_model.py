@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine.inference import Inference
 from engine.kv_cache import PREFIX, SUFFIX, ContextCache, context_of
 from engine.model import Context, Denoiser, DenoiserConfig, Sight, Stream
 from engine.pointer import mixed_nats
@@ -127,7 +128,7 @@ def test_training_and_serving_see_a_hole_alike() -> None:
     )
     trained = trunk(model, batch, canvas[None])
     assert trained.copies
-    cache = ContextCache(model, 64)
+    cache = ContextCache(Inference(model), 64)
     for index, (start, end) in enumerate(holes):
         prefix = cache.read([tag, *text[:start]], PREFIX)
         suffix = cache.read([tag, *reversed(whole_text[end:])], SUFFIX)
