@@ -8,13 +8,20 @@ no more stops pulling.
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from engine.canvas import Canvas
-from engine.schedule import Rule, places_to_revoke, places_to_unmask, sureness
+from engine.schedule import (
+    Rule,
+    entropy,
+    places_to_accept,
+    places_to_revoke,
+    places_to_unmask,
+    sureness,
+)
 from engine.tokenizer import MASK
 
 PENALTY_NATS = 3.0
@@ -76,25 +83,27 @@ def denoise(
     It ends after `rule.passes` at the latest: the last pass fills what is masked, and so does the
     first one that ends past the deadline.
     """
+    polished, best_P = 0, canvas.tokens_NC[:0, 0]
     for left in range(rule.passes, 0, -1):
-        if not canvas.masked_NC.any():
+        polished += not canvas.masked_NC.any()
+        wanted_NC = canvas.masked_NC | _reopened(canvas, rule)
+        if polished > rule.polish or (polished and not wanted_NC.any()):
             return
-        wanted_NC = canvas.masked_NC | _revocable(canvas, rule)
         log_probs_PV = look(canvas.tokens_NC, wanted_NC)
         last = left == 1 or time.monotonic() >= limits.deadline
         refused_NV = resize.refused(canvas, last=last) if resize else None
         log_probs_PV = _allowed(log_probs_PV, wanted_NC, limits, refused_NV)
-        proposal_P = _propose(log_probs_PV, rule.temperature, noise)
-        chosen_NC = _chosen(log_probs_PV, proposal_P, wanted_NC, canvas, rule, 1 if last else left)
-        revoked_NC = _doubted(canvas, log_probs_PV, wanted_NC, rule)
-        chosen_P = chosen_NC[wanted_NC]
-        canvas.unmask(chosen_NC, proposal_P[chosen_P], log_probs_PV[chosen_P])
-        if not last:
-            canvas.revoke(revoked_NC)
+        before_P, best_P = best_P, _propose(log_probs_PV, rule.temperature, noise)
+        seen = _Seen(wanted_NC, log_probs_PV, best_P, _chances(log_probs_PV, best_P))
+        last = last or _calm(seen, before_P, rule)
+        change = _change(seen, canvas, rule, 1 if last else left)
+        written_P = change.written_NC[wanted_NC]
+        canvas.unmask(change.written_NC, best_P[written_P], log_probs_PV[written_P])
+        canvas.revoke(change.masked_NC)
         if resize:
             resize.apply(canvas)
         yield canvas
-        if last:
+        if last or (polished and not change.written_NC.any()):
             return
 
 
@@ -118,27 +127,64 @@ def judge(look: Look, canvas: Canvas, limits: Limits) -> None:
         canvas.judge(half_NC, part_PV)
 
 
-def _chosen(
-    log_probs_PV: Tensor,
-    proposal_P: Tensor,
-    wanted_NC: Tensor,
-    canvas: Canvas,
-    rule: Rule,
-    left: int,
-) -> Tensor:
-    chance_P = _chances(log_probs_PV, proposal_P)
-    sure_P = sureness(log_probs_PV, chance_P, wanted_NC.nonzero()[:, 1], rule)
-    chance_NC, sure_NC = _spread(chance_P, wanted_NC), _spread(sure_P, wanted_NC)
-    return places_to_unmask(chance_NC, sure_NC, canvas.masked_NC, rule, left)
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one look says of P wanted places, row after row: a token for each, and its chance."""
+
+    wanted_NC: Tensor
+    log_probs_PV: Tensor
+    proposal_P: Tensor
+    chance_P: Tensor
+
+    def spread(self, values_P: Tensor) -> Tensor:
+        """Values of the wanted places where they stand, 0 elsewhere."""
+        blank_NC = torch.zeros(self.wanted_NC.shape, dtype=values_P.dtype, device=values_P.device)
+        return blank_NC.masked_scatter(self.wanted_NC, values_P)
 
 
-def _doubted(canvas: Canvas, log_probs_PV: Tensor, wanted_NC: Tensor, rule: Rule) -> Tensor:
-    current_P = _chances(log_probs_PV, canvas.tokens_NC[wanted_NC])
-    current_NC = _spread(current_P, wanted_NC)
-    return places_to_revoke(current_NC, canvas.filled_NC, canvas.revoked_NC, rule)
+class _Change(NamedTuple):
+    """What a pass does to a canvas, bool [N, C]: which places it writes, and which it masks."""
+
+    written_NC: Tensor
+    masked_NC: Tensor
 
 
-def _revocable(canvas: Canvas, rule: Rule) -> Tensor:
+def _change(seen: _Seen, canvas: Canvas, rule: Rule, left: int) -> _Change:
+    """With one pass left, every masked place is written and none is masked."""
+    nothing_NC = torch.zeros_like(canvas.masked_NC)
+    if rule.renewal:
+        if left == 1:
+            return _Change(seen.wanted_NC, nothing_NC)
+        entropy_NC = seen.spread(entropy(seen.log_probs_PV))
+        accepted_NC = places_to_accept(entropy_NC, seen.wanted_NC, rule.renewal.bound)
+        return _Change(accepted_NC, seen.wanted_NC & canvas.filled_NC & ~accepted_NC)
+    slots_P = seen.wanted_NC.nonzero()[:, 1]
+    sure_NC = seen.spread(sureness(seen.log_probs_PV, seen.chance_P, slots_P, rule))
+    chance_NC = seen.spread(seen.chance_P)
+    written_NC = places_to_unmask(chance_NC, sure_NC, canvas.masked_NC, rule, left)
+    if rule.rewrite is not None:
+        other_NC = seen.spread(seen.proposal_P) != canvas.tokens_NC
+        open_NC = seen.wanted_NC & canvas.filled_NC
+        written_NC = written_NC | (open_NC & other_NC & (chance_NC > rule.rewrite))
+    if left == 1:
+        return _Change(written_NC, nothing_NC)
+    current_NC = seen.spread(_chances(seen.log_probs_PV, canvas.tokens_NC[seen.wanted_NC]))
+    filled_NC = canvas.filled_NC & ~written_NC
+    return _Change(written_NC, places_to_revoke(current_NC, filled_NC, canvas.revoked_NC, rule))
+
+
+def _calm(seen: _Seen, before_P: Tensor, rule: Rule) -> bool:
+    """Is there nothing left to be expected of a canvas that is filled anew in each pass?"""
+    if rule.renewal is None or not torch.equal(before_P, seen.proposal_P):
+        return False
+    sums_N = seen.spread(entropy(seen.log_probs_PV)).sum(1)
+    return bool((sums_N < rule.renewal.calm * seen.wanted_NC.sum(1)).all())
+
+
+def _reopened(canvas: Canvas, rule: Rule) -> Tensor:
+    """Filled places that are looked at again. Rows that began as a guess are not rewritten."""
+    if rule.renewal or rule.rewrite is not None:
+        return canvas.filled_NC & ~canvas.seeded_N[:, None]
     return canvas.filled_NC & (canvas.revoked_NC < rule.remask_limit)
 
 
@@ -169,9 +215,3 @@ def _propose(log_probs_PV: Tensor, temperature: float, noise: torch.Generator) -
 
 def _chances(log_probs_PV: Tensor, tokens_P: Tensor) -> Tensor:
     return log_probs_PV.gather(1, tokens_P[:, None])[:, 0].exp()
-
-
-def _spread(values_P: Tensor, wanted_NC: Tensor) -> Tensor:
-    """Values of the wanted places where they stand, 0 elsewhere."""
-    blank_NC = torch.zeros(wanted_NC.shape, device=values_P.device)
-    return blank_NC.masked_scatter(wanted_NC, values_P)

@@ -39,6 +39,20 @@ def singly(masked_N1: Tensor, left: int, passes: int) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True)
+class Renewal:
+    """Entropies, in nats, by which a canvas is filled anew in each pass.
+
+    bound  as many of the surest places are filled as have no more together, the last one left out
+    calm   a canvas is done when its best tokens stay and their mean is below this
+
+    Source: the entropy bound, arXiv:2505.24857, with DiffusionGemma's stop.
+    """
+
+    bound: float
+    calm: float
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """How bold the sampler is. Probabilities in 0..1.
 
@@ -52,6 +66,9 @@ class Rule:
     order          what makes a place sure: its best token's probability, the margin between its two
                    best, a low entropy, or standing leftmost
     quota          how many places to unmask at least in a pass
+    rewrite        a filled place takes another token that is more probable than this; None: never
+    polish         passes over a canvas that is full, at most, while they change anything
+    renewal        in each pass it is asked anew of all places which are filled; None: never
     """
 
     confident: float = 0.9
@@ -63,6 +80,9 @@ class Rule:
     guesses: int = 2
     order: Literal["probability", "margin", "entropy", "leftmost"] = "probability"
     quota: Quota = evenly
+    rewrite: float | None = None
+    polish: int = 0
+    renewal: Renewal | None = None
 
 
 NOTHING = 0.9
@@ -91,11 +111,15 @@ def sureness(log_probs_PV: Tensor, chosen_P: Tensor, slots_P: Tensor, rule: Rule
         return chosen_P
     if rule.order == "leftmost":
         return -slots_P.float()
-    probability_PV = log_probs_PV.exp()
     if rule.order == "margin":
-        best_P2 = probability_PV.topk(2).values
+        best_P2 = log_probs_PV.topk(2).values.exp()
         return best_P2[:, 0] - best_P2[:, 1]
-    return (probability_PV * log_probs_PV.clamp(min=-100)).sum(-1)
+    return -entropy(log_probs_PV)
+
+
+def entropy(log_probs_PV: Tensor) -> Tensor:
+    """Nats, [P]."""
+    return -(log_probs_PV.exp() * log_probs_PV.clamp(min=-100)).sum(-1)
 
 
 def places_to_unmask(
@@ -126,6 +150,16 @@ def places_to_revoke(
     revoked_NC  int64, how often each place was revoked before
     """
     return filled_NC & (current_NC < rule.doubtful) & (revoked_NC < rule.remask_limit)
+
+
+def places_to_accept(entropy_NC: Tensor, open_NC: Tensor, bound: float) -> Tensor:
+    """bool [N, C]: of the open places those of least entropy, with no more than `bound` together.
+
+    The largest entropy among them is not counted, so that there is always one.
+    """
+    sorted_NC, order_NC = entropy_NC.masked_fill(~open_NC, float("inf")).sort(stable=True, dim=1)
+    before_NC = sorted_NC.cumsum(1) - sorted_NC
+    return torch.zeros_like(open_NC).scatter(1, order_NC, before_NC <= bound) & open_NC
 
 
 def past_end(eom_C: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ behind the hole is trimmed as ever.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -33,6 +34,13 @@ class SuffixFirst:
     suffix: int
     prefix: int
     middle: int
+
+
+class Edits(NamedTuple):
+    """How a model goes over what it wrote; see `rewrite` and `polish` of `Rule`."""
+
+    confident: float
+    polish: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,20 +111,27 @@ class Blockwise:
 
 
 def blockwise(
-    folder: Folder, codec: FolderCodec, shape: Shape, layout: BlockLayout, confident: float
+    folder: Folder,
+    codec: FolderCodec,
+    shape: Shape,
+    layout: BlockLayout,
+    confident: float,
+    edits: Edits | None = None,
 ) -> StackPlan:
     """The plan of a model that unmasks every place as sure as `confident`, and one a pass at least.
 
     Its parameters have the names that Llama's have, unless the plan is given others.
     """
-    part = layout.part or layout.block
+    part, polish = layout.part or layout.block, edits.polish if edits else 0
     rule = Rule(
         confident=confident,
         remask_limit=0,
-        passes=part,
+        passes=part + polish,
         lengths=1,
         guesses=0,
         quota=singly,
+        rewrite=edits.confident if edits else None,
+        polish=polish,
     )
     return StackPlan(
         folder=folder,

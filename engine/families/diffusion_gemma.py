@@ -1,9 +1,9 @@
 """DiffusionGemma: a canvas that sees both ways, on top of context that is read causally.
 
-It has no mask: a slot that is not filled yet holds any token, drawn anew for each look. Its authors
-accept the places of lowest entropy in each step, and draw all others again; here the engine's own
-loop fills them, the surest by entropy first, and what was thought of a slot in the last pass is not
-handed on. What follows the hole is out of sight.
+It has no mask: a slot that is not filled yet holds any token, drawn anew for each look. In each
+step the places of lowest entropy are accepted, and all others drawn again; what was thought of a
+slot in the last step is handed on to the next, and steps grow cooler. What follows the hole is out
+of sight.
 
 Checkpoint: google/diffusiongemma-26B-A4B-it; its eyes are left aside.
 Source: DiffusionGemma as in transformers 5.13 and later (Apache-2.0).
@@ -27,12 +27,22 @@ from engine.families.model import CONTEXT_TOKENS, Facts, Plan, Reading, Traits
 from engine.families.past import Past, cut, grown
 from engine.families.stack import Filling, traits_of
 from engine.lengths import EndOfMiddle
-from engine.schedule import Rule
+from engine.schedule import Renewal, Rule
 from engine.segments import in_common
-from engine.tokenizer import MASK
+from engine.tokenizer import EOM, MASK
 
 _SLOTS, _FILL_TOKENS = 32, 96
-_RULE = Rule(passes=16, order="entropy", remask_limit=0, lengths=1, guesses=0)
+_PASSES = 48
+_WARM, _COOL = 0.8, 0.4
+"""Temperatures of the first step and of the last, by which logits are divided."""
+_RULE = Rule(
+    passes=_PASSES,
+    polish=_PASSES,
+    renewal=Renewal(bound=0.1, calm=0.005),
+    remask_limit=0,
+    lengths=1,
+    guesses=0,
+)
 _SEED = 0
 
 
@@ -58,18 +68,7 @@ class CanvasOnContext:
         del suffix
         context = own_ids([*prefix, *done])
         encoded = self._encode(context)
-        past, noise = self._past, torch.Generator().manual_seed(_SEED)
-
-        def look(tokens_NC: Tensor, wanted_NC: Tensor) -> Tensor:
-            rows_N = wanted_NC.any(1)
-            tokens_NC = tokens_NC[rows_N]
-            drawn_NC = torch.randint(self._stack.shape.vocabulary, tokens_NC.shape, generator=noise)
-            own_NC = own_canvas(tokens_NC, 0, self._end)
-            canvas_NC = torch.where(tokens_NC == MASK, drawn_NC.to(own_NC.device), own_NC)
-            logits_NCV = self._stack.weigh(canvas_NC, past)
-            return engine_log_probs(logits_NCV[wanted_NC[rows_N]], self._end)
-
-        return Reading(look, encoded, len(context))
+        return Reading(_Look(self._stack, self._past, self._end), encoded, len(context))
 
     def _encode(self, context: list[int]) -> int:
         same = in_common(self._tokens, context)
@@ -80,6 +79,41 @@ class CanvasOnContext:
             self._past = grown(self._past, self._stack.encode(fresh_1T, self._past))
         self._tokens = context
         return len(context) - same
+
+
+class _Look:
+    """Canvases on a context in, log-probabilities out; what was thought of them comes back.
+
+    A canvas that is all masked begins anew. Each further look at canvases of that number and size
+    is a step: cooler than the one before it, and conditioned on it.
+    """
+
+    def __init__(self, stack: Gemma, past: Past, end: int) -> None:
+        self._stack, self._past, self._end = stack, past, end
+        self._noise = torch.Generator().manual_seed(_SEED)
+        self._thought_NCV: Tensor | None = None
+        self._steps = 0
+
+    def __call__(self, tokens_NC: Tensor, wanted_NC: Tensor) -> Tensor:
+        rows_N = wanted_NC.any(1)
+        tokens_NC, wanted_NC = tokens_NC[rows_N], wanted_NC[rows_N]
+        thought_NCV = self._thought_NCV
+        blank = not (tokens_NC > EOM).any()
+        if blank or thought_NCV is None or thought_NCV.shape[:2] != tokens_NC.shape:
+            thought_NCV, self._steps = None, 0
+        logits_NCV = self._stack.weigh(self._noised(tokens_NC), self._past, thought_NCV)
+        left = max(_PASSES - self._steps, 1) / _PASSES
+        logits_NCV = logits_NCV / (_COOL + (_WARM - _COOL) * left)
+        self._thought_NCV, self._steps = logits_NCV, self._steps + 1
+        return engine_log_probs(logits_NCV[wanted_NC], self._end)
+
+    def _noised(self, tokens_NC: Tensor) -> Tensor:
+        """The family's ids, any of them where a slot is masked."""
+        drawn_NC = torch.randint(
+            self._stack.shape.vocabulary, tokens_NC.shape, generator=self._noise
+        )
+        own_NC = own_canvas(tokens_NC, 0, self._end)
+        return torch.where(tokens_NC == MASK, drawn_NC.to(own_NC.device), own_NC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,8 @@ class Gemma(nn.Module):
     def weigh(self, canvas_NC: Tensor, past: Past, thought_NCV: Tensor | None = None) -> Tensor:
         """Logits, float32 [N, C, V].
 
-        thought_NCV  logits of the last pass over this canvas; None in the first
+        thought_NCV  logits of the last pass over this canvas, as they were sampled from; None in
+                     the first
         """
         start = length(past)
         places_C = torch.arange(start, start + canvas_NC.shape[1], device=canvas_NC.device)

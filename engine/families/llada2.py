@@ -1,17 +1,18 @@
 """LLaDA2: experts chosen by groups, half of each head turned, seeing in blocks.
 
-LLaDA2.1 was also trained to replace tokens that it wrote before, and 2.2 to insert and delete; here
-both are sampled as 2.0 is, from mask to token.
+LLaDA2.1 was also trained to replace tokens that it wrote before, and does. 2.2 can insert and
+delete; here it replaces only. All have the same config, so the name tells them apart.
 
 Checkpoints: inclusionAI/LLaDA2.0-mini, -flash, LLaDA2.1-mini, -flash, LLaDA2.2-flash.
-Source: modeling_llada2_moe.py of the checkpoints; github.com/inclusionAI/LLaDA2.X, tech_report.pdf.
+Source: modeling_llada2_moe.py of the checkpoints; github.com/inclusionAI/LLaDA2.X, tech_report.pdf;
+LLaDA2.1's thresholds are those its authors give for quality.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
 
 from engine.errors import CheckpointError
-from engine.families.blockwise import BlockLayout, blockwise
+from engine.families.blockwise import BlockLayout, Edits, blockwise
 from engine.families.codec import FolderCodec
 from engine.families.experts import Routing
 from engine.families.folder import Folder, Rows
@@ -20,7 +21,9 @@ from engine.families.stack import shape_of
 from engine.families.transformer import Shape
 
 _BLOCK = 32
-_CONFIDENT = 0.95
+_CONFIDENT, _CONFIDENT_WITH_EDITS = 0.95, 0.7
+_EDITS = Edits(confident=0.5, polish=16)
+_EDITORS = ("llada2.1", "llada2.2")
 _MASK, _END = 156895, 156892
 _PARTS = {
     "self_attn.o_proj.weight": "attention.dense.weight",
@@ -45,7 +48,11 @@ def plan(folder: Folder) -> Plan:
         mask=codec.mask(folder.config, _MASK),
         end=end if isinstance(end, int) else codec.specials.get("<|endoftext|>", _END),
     )
-    return replace(blockwise(folder, codec, shape, layout, _CONFIDENT), named=_names(shape))
+    if any(name in folder.names for name in _EDITORS):
+        made = blockwise(folder, codec, shape, layout, _CONFIDENT_WITH_EDITS, _EDITS)
+    else:
+        made = blockwise(folder, codec, shape, layout, _CONFIDENT)
+    return replace(made, named=_names(shape))
 
 
 def _shape(folder: Folder) -> Shape:

@@ -58,6 +58,42 @@ def dynamic(
             yield list(tokens)
 
 
+def editing(
+    logits: Logits,
+    tokens: list[int],
+    mask: int,
+    block: int,
+    thresholds: tuple[float, float],
+    post_steps: int,
+    banned: Collection[int] = (),
+) -> Iterator[list[int]]:
+    """LLaDA2.1's generate: as LLaDA2.0's, and what was written is replaced where it is sure.
+
+    thresholds  to fill a masked place, and to replace a token
+
+    github.com/ZHZisZZ/dllm, pipelines/llada21/sampler.py, which mirrors the checkpoint's own.
+    """
+    tokens, prompt = list(tokens), tokens.index(mask)
+    for end in range(block, len(tokens) + block, block):
+        posts = 0
+        while end > prompt:
+            masked = [place for place in range(end) if tokens[place] == mask]
+            posts += not masked
+            if posts > post_steps:
+                break
+            best, sure = _guess(logits, tokens[:end], banned)
+            chosen = {place for place in masked if sure[place] > thresholds[0]}
+            if masked and not chosen:
+                chosen = {max(masked, key=lambda p: sure[p])}
+            written = set(range(max(prompt, end - block), end)) - {*masked}
+            edited = {p for p in written if sure[p] > thresholds[1] and best[p] != tokens[p]}
+            for place in chosen | edited:
+                tokens[place] = best[place]
+            yield list(tokens)
+            if not masked and not edited:
+                break
+
+
 def fast_dllm(
     logits: Logits,
     tokens: list[int],

@@ -106,6 +106,57 @@ def llada2_shapes(config: Mapping[str, Any]) -> Shapes:
     return shapes
 
 
+def gemma_shapes(config: Mapping[str, Any]) -> Shapes:
+    """DiffusionGemma's tensors, by its text_config, eyes left aside."""
+    width, hidden, experts = (
+        config["hidden_size"],
+        config["intermediate_size"],
+        config["num_experts"],
+    )
+    inside = config["moe_intermediate_size"]
+    gated = {"gate_proj.weight": (hidden, width), "up_proj.weight": (hidden, width)}
+    gated["down_proj.weight"] = (width, hidden)
+    at = "model.decoder"
+    found: dict[str, tuple[int, ...]] = {f"{at}.norm.weight": (width,)}
+    found[f"{at}.embed_tokens.weight"] = (config["vocab_size"], width)
+    found[f"{at}.self_conditioning.pre_norm.weight"] = (width,)
+    found |= {f"{at}.self_conditioning.{name}": shape for name, shape in gated.items()}
+    norms = ("input", "post_attention", "pre_feedforward", "post_feedforward")
+    names = [f"{name}_layernorm" for name in norms]
+    names += ["post_feedforward_layernorm_1", "post_feedforward_layernorm_2"]
+    names += ["pre_feedforward_layernorm_2"]
+    for layer, kind in enumerate(config["layer_types"]):
+        here = f"{at}.layers.{layer}"
+        found |= {f"{here}.{name}.weight": (width,) for name in names}
+        found |= {f"{here}.mlp.{name}": shape for name, shape in gated.items()}
+        found |= _gemma_attention(config, here, kind)
+        found[f"{here}.router.proj.weight"] = (experts, width)
+        found[f"{here}.router.scale"] = (width,)
+        found[f"{here}.router.per_expert_scale"] = (experts,)
+        found[f"{here}.experts.gate_up_proj"] = (experts, 2 * inside, width)
+        found[f"{here}.experts.down_proj"] = (experts, width, inside)
+        found[f"{here}.layer_scalar"] = (1,)
+        found[f"model.encoder.language_model.layers.{layer}.layer_scalar"] = (1,)
+    return found
+
+
+def _gemma_attention(config: Mapping[str, Any], here: str, kind: str) -> dict[str, tuple[int, ...]]:
+    size, groups = _gemma_heads(config, kind)
+    width, rows = config["hidden_size"], config["num_attention_heads"] * size
+    at = f"{here}.self_attn"
+    found: dict[str, tuple[int, ...]] = {f"{at}.{name}_norm.weight": (size,) for name in "qk"}
+    found[f"{at}.q_proj.weight"], found[f"{at}.o_proj.weight"] = (rows, width), (width, rows)
+    for name in "kv" if kind == "sliding_attention" else "k":
+        found[f"{at}.{name}_proj.weight"] = (groups * size, width)
+    return found
+
+
+def _gemma_heads(config: Mapping[str, Any], kind: str) -> tuple[int, int]:
+    if kind == "sliding_attention":
+        return config["head_dim"], config["num_key_value_heads"]
+    return config["global_head_dim"], config["num_global_key_value_heads"]
+
+
 def _outer(config: Mapping[str, Any], embedding: str) -> dict[str, tuple[int, ...]]:
     rows, width = config["vocab_size"], config["hidden_size"]
     shapes: dict[str, tuple[int, ...]] = {

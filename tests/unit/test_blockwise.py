@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ END, MASK_ID, ROWS = special(0), special(1), special(5) + SPARE
 CONFIG = {**SIZES, "vocab_size": ROWS, "eos_token_id": END}
 PROMPT = ("<[fim-suffix]>", "<[fim-prefix]>", "<[fim-middle]>")
 BANNED = range(special(0), ROWS)
+FONDLY = 0.05
+"""A random model is seldom surer that what it wrote should be another token."""
 Logits = Callable[[Mapping[str, Tensor], Mapping[str, Any], Tensor, Tensor], Tensor]
 Steps = Callable[[samplers.Logits, list[int]], Iterator[list[int]]]
 
@@ -49,6 +52,7 @@ class Family:
     steps: Steps
     logits: Logits = models.llama
     confident: float | None = None
+    rewrite: float | None = None
     weights: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
 
     def write(self, folder: Path) -> Path:
@@ -117,6 +121,18 @@ def llada2() -> Family:
     return Family(config, llada2_shapes(config), names, 8, steps, logits=models.llada2)
 
 
+def llada21() -> Family:
+    older = llada2()
+    return replace(
+        older,
+        config={**older.config, "_name_or_path": "inclusionAI/LLaDA2.1-mini"},
+        steps=lambda logits, tokens: samplers.editing(
+            logits, tokens, MASK_ID, 8, (0.7, FONDLY), 16, BANNED
+        ),
+        rewrite=FONDLY,
+    )
+
+
 def stable_diffcoder() -> Family:
     model = "modeling_seed_diffcoder.SeedDiffcoderForCausalLM"
     config = CONFIG | {
@@ -131,6 +147,7 @@ def stable_diffcoder() -> Family:
 
 FAMILIES = {
     "llada2": llada2,
+    "llada2.1": llada21,
     "stable-diffcoder": stable_diffcoder,
     "sdar": sdar,
     "fast-dllm": fast_dllm,
@@ -183,7 +200,9 @@ def test_sampling_takes_the_published_steps(family: Family, tmp_path: Path) -> N
     end = 3 * family.block
     expected = list(family.steps(family.published, text + [MASK_ID] * (end - len(text))))
     rule = model.traits.rule
-    rule = replace(rule, confident=family.confident or rule.confident)
+    assert (rule.rewrite is None) == (family.rewrite is None)
+    confident = family.confident or rule.confident
+    rule = replace(rule, confident=confident, rewrite=family.rewrite)
     limits = Limits(model.traits.vocabulary.forbidden(max_lines=9))
     done: list[int] = []
     found: list[list[int]] = []
@@ -197,6 +216,12 @@ def test_sampling_takes_the_published_steps(family: Family, tmp_path: Path) -> N
             found.append(own + [MASK_ID] * (end - len(own)))
         done += canvas.tokens_NC[0].tolist()
     assert found == expected
+    edited = any(
+        before not in (MASK_ID, after)
+        for step, next_step in pairwise(found)
+        for before, after in zip(step, next_step, strict=True)
+    )
+    assert edited == (family.rewrite is not None)
 
 
 @torch.inference_mode()

@@ -1,18 +1,24 @@
 """DiffusionGemma: what it computes, its context kept exactly, and a hole filled with it."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from engine import families
+from engine.canvas import Canvas
 from engine.errors import CheckpointError
 from engine.families.diffusion_gemma import CanvasOnContext
 from engine.families.ids import OFFSET, engine_ids
 from engine.infill import Engine
+from engine.sampler import Limits, denoise
+from engine.schedule import Renewal, Rule
+from engine.tokenizer import MASK
 from engine.types import InfillRequest, Span, Suggestion
-from tests.support import published_gemma as published
 from tests.support.hub_folders import (
     SPARE,
     special,
@@ -20,7 +26,7 @@ from tests.support.hub_folders import (
     write_tokenizer,
     write_weights,
 )
-from tests.support.tiny_folders import drawn
+from tests.support.tiny_folders import drawn, gemma_shapes
 from tests.support.tiny_model import CPU
 
 TEXT: dict[str, Any] = {
@@ -50,14 +56,21 @@ TEXT: dict[str, Any] = {
     "bos_token_id": special(0),
     "eos_token_id": special(1),
 }
-WEIGHTS = drawn(published.shapes(TEXT))
+WEIGHTS = drawn(gemma_shapes(TEXT))
+# what was thought has a small say, else random weights make 1e-5 an error of 1 in six steps
+WEIGHTS["model.decoder.self_conditioning.down_proj.weight"] *= 0.05
+SLOTS, FIRST_TEMPERATURE = 8, 0.8
 
 
-def write(folder: Path, **changed: Any) -> Path:
+AT_REST = WEIGHTS | {"model.decoder.layers.3.layer_scalar": torch.zeros(1)}
+"""A model to which all tokens are alike, so that its best stay the best."""
+
+
+def write(folder: Path, weights: Mapping[str, Tensor] = WEIGHTS, **changed: Any) -> Path:
     config = {"architectures": ["DiffusionGemmaForBlockDiffusion"], "canvas_length": 256}
     write_tokenizer(folder, ("<bos>", "<eos>"), whole=True)
     write_config(folder, {**config, "text_config": TEXT | changed})
-    write_weights(folder, WEIGHTS, shards=2)
+    write_weights(folder, weights, shards=2)
     return folder
 
 
@@ -72,17 +85,109 @@ def tokens(count: int, seed: int) -> list[int]:
     return torch.randint(0, special(0), (count,), generator=noise).tolist()
 
 
+def in_transformers(weights: Mapping[str, Tensor] = WEIGHTS) -> Any:
+    import transformers
+
+    eyes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    eyes |= {"num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 8}
+    text = TEXT | {"num_hidden_layers": len(TEXT["layer_types"]), "pad_token_id": None}
+    config = transformers.DiffusionGemmaConfig(
+        text_config=text,
+        vision_config=transformers.Gemma4VisionConfig(**eyes).to_dict(),
+        canvas_length=SLOTS,
+    )
+    theirs = transformers.DiffusionGemmaForBlockDiffusion(config).eval()
+    theirs.load_state_dict(weights, strict=False)
+    theirs.tie_weights()
+    return theirs
+
+
 @torch.inference_mode()
-def test_looks_are_what_the_model_published_computes_over_any_edits(tmp_path: Path) -> None:
-    model, canvas = loaded(write(tmp_path)), tokens(6, seed=2)
+def test_looks_are_what_transformers_computes_over_any_edits(tmp_path: Path) -> None:
+    model, theirs, canvas = loaded(write(tmp_path)), in_transformers(), tokens(SLOTS, seed=2)
     canvas_NC = torch.tensor([engine_ids(canvas)])
     text = tokens(13, seed=1)
     for context in (text, [*text, 7, 8], [*text[:6], 9, 10, 11], text[:3]):
         reading = model.read(engine_ids(context), [], [])
         found_PV = reading.look(canvas_NC, torch.ones_like(canvas_NC, dtype=torch.bool))
-        logits_CV = published.logits(WEIGHTS, TEXT, torch.tensor(context), torch.tensor(canvas))
-        expected_PV = torch.log_softmax(logits_CV, -1)
+        out = theirs(input_ids=torch.tensor([context]), decoder_input_ids=torch.tensor([canvas]))
+        expected_PV = torch.log_softmax(out.logits[0] / FIRST_TEMPERATURE, -1)
         torch.testing.assert_close(found_PV[:, OFFSET:], expected_PV, atol=1e-4, rtol=0)
+
+
+def published_steps(
+    theirs: Any, context: list[int], rule: Rule, monkeypatch: pytest.MonkeyPatch
+) -> tuple[list[dict[int, int]], list[int]]:
+    """What transformers' own generate accepts in each step, and what it ends with.
+
+    Noise is drawn as the engine draws it; of each distribution the best token is taken.
+    """
+    from transformers.models.diffusion_gemma import generation_diffusion_gemma as generation
+
+    noise, steps = torch.Generator().manual_seed(0), list[dict[int, int]]()
+    sampler: Any = generation.EntropyBoundSampler
+    renoise = sampler.renoise_canvas
+
+    def drawn(self: Any, batch_size: int, device: Any) -> Tensor:
+        del device
+        return torch.randint(TEXT["vocab_size"], (batch_size, self.canvas_length), generator=noise)
+
+    def recorded(self: Any, accepted: Tensor, cur_step: Any) -> Tensor:
+        places = self.accepted_token_mask[0].nonzero()[:, 0].tolist()
+        steps.append({place: int(accepted[0, place]) for place in places})
+        return renoise(self, accepted, cur_step)
+
+    def best(chances: Tensor, num_samples: int) -> Tensor:
+        del num_samples
+        return chances.argmax(-1, keepdim=True)
+
+    monkeypatch.setattr(sampler, "initialize_canvas", drawn)
+    monkeypatch.setattr(sampler, "renoise_canvas", recorded)
+    monkeypatch.setattr(torch, "multinomial", best)
+    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: None)
+    assert rule.renewal
+    found = theirs.generate(
+        torch.tensor([context]),
+        max_new_tokens=SLOTS,
+        max_denoising_steps=rule.passes,
+        sampler_config=generation.EntropyBoundSamplerConfig(rule.renewal.bound),
+        confidence_threshold=rule.renewal.calm,
+        eos_token_id=None,
+    )
+    return steps, found.sequences[0, len(context) :].tolist()
+
+
+@pytest.mark.parametrize(
+    ("renewal", "weights"),
+    [
+        (Renewal(0.1, 0.005), WEIGHTS),
+        (Renewal(3.0, 0.005), WEIGHTS),
+        (Renewal(3.0, 7.0), AT_REST),
+        (Renewal(3.0, 5.0), AT_REST),
+    ],
+    ids=["as published", "bolder", "calm", "never calm"],
+)
+@torch.inference_mode()
+def test_sampling_takes_the_steps_of_transformers(
+    renewal: Renewal,
+    weights: Mapping[str, Tensor],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, context = loaded(write(tmp_path, weights)), tokens(13, seed=1)
+    rule = replace(model.traits.rule, renewal=renewal)
+    expected, ending = published_steps(in_transformers(weights), context, rule, monkeypatch)
+    assert (len(expected) < rule.passes) == (weights is AT_REST and renewal.calm == 7.0)
+    look = model.read(engine_ids(context), [], []).look
+    canvas = Canvas.blank([SLOTS], SLOTS, CPU.device)
+    limits = Limits(torch.arange(OFFSET + TEXT["vocab_size"]) < OFFSET)
+    rows = [
+        state.tokens_NC[0].tolist()
+        for state in denoise(look, canvas, rule, limits, torch.Generator())
+    ]
+    accepted = [{p: own - OFFSET for p, own in enumerate(row) if own != MASK} for row in rows]
+    assert accepted[:-1] == expected[:-1]
+    assert [accepted[-1][place] for place in range(SLOTS)] == ending
 
 
 def test_only_what_is_new_of_a_context_is_computed(tmp_path: Path) -> None:
