@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.errors import EngineError
 from engine.rendezvous import DEFAULT_MODEL
 from engine.threads import usable_cores
 from engine.train import cli_adapt, cli_corpus, cli_eval, cli_train
@@ -70,7 +69,7 @@ def _add_train(train: argparse.ArgumentParser) -> None:
         dest="start",
         type=_model,
         metavar="DIR",
-        help='the model that --on adapts; "default", which it is, or a folder',
+        help='begin with the weights of this model: a folder, or "default" (as with --on)',
     )
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
     train.add_argument(
@@ -114,9 +113,8 @@ def _add_eval(evaluation: argparse.ArgumentParser) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    if options.start and not options.on:
-        raise EngineError("--from adapts a model to a project: name the project with --on")
-    options.start = options.start or DEFAULT_MODEL
+    if options.on:
+        options.start = options.start or DEFAULT_MODEL
     options.minutes = options.minutes or (5.0 if options.on else 60.0)
     (cli_adapt if options.on else cli_train).run(options)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from engine import checkpoint
 from engine.device import Placement, place
 from engine.errors import CorpusError
 from engine.model import DenoiserConfig
@@ -39,17 +40,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace, placement: Placement, together: Team) -> None:
-    vocabulary = Tokenizer.load(options.out / "tokenizer.json").size
-    heads = max(1, options.width // 64)
-    config = DenoiserConfig(
-        vocabulary,
-        options.width,
-        options.layers,
-        heads,
-        heads // 2 or 1,
-        hidden=options.width * 11 // 4,
-        pointer=True,
-    )
+    start_from = checkpoint.load(options.start).model if options.start else None
+    config = start_from.config if start_from else _fresh_config(options)
     slots = options.tokens * 7 // 4 // 64 * 64
     settings = RunSettings(
         options.minutes,
@@ -58,7 +50,7 @@ def _train(options: argparse.Namespace, placement: Placement, together: Team) ->
         compiled=placement.device.type != "cpu" or shutil.which("c++") is not None,
         mix=read_packed(options.out / "packed").mix or MIX,
     )
-    run = Run(options.out, config, settings, placement, team=together)
+    run = Run(options.out, config, settings, placement, start_from, together)
     if not together.leads:
         run.train(lambda _: None)
         return
@@ -67,6 +59,19 @@ def _train(options: argparse.Namespace, placement: Placement, together: Team) ->
     run_with_progress(run)
     draw_curve(options.out)
     print(f"{options.out / 'checkpoint'}: {run.step} steps, {run.tokens / 1e6:.2f}M tokens")
+
+
+def _fresh_config(options: argparse.Namespace) -> DenoiserConfig:
+    heads = max(1, options.width // 64)
+    return DenoiserConfig(
+        Tokenizer.load(options.out / "tokenizer.json").size,
+        options.width,
+        options.layers,
+        heads,
+        heads // 2 or 1,
+        hidden=options.width * 11 // 4,
+        pointer=True,
+    )
 
 
 def _prepare(options: argparse.Namespace) -> None:
@@ -82,8 +87,10 @@ def _prepare(options: argparse.Namespace) -> None:
             f"{packed[0]} is a packed corpus: train on it alone, or on folders of code"
         )
     folder.mkdir(parents=True, exist_ok=True)
+    if options.start:
+        checkpoint.load(options.start).tokenizer.save(folder / "tokenizer.json")
     if packed:
-        shutil.copyfile(packed[0] / "tokenizer.json", folder / "tokenizer.json")
+        _take_tokenizer(packed[0], folder)
         refer(packed[0], folder / "packed")
         return
     files = read_sources(options.sources)
@@ -91,6 +98,17 @@ def _prepare(options: argparse.Namespace) -> None:
         _learn_vocabulary(files, options.vocabulary, folder / "tokenizer.json")
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
     pack(files, tokenizer, folder / "packed", held_out=0.005, seed=options.seed)
+
+
+def _take_tokenizer(corpus: Path, folder: Path) -> None:
+    """The corpus's, which has to be that of the model to start from, if there is one."""
+    own, packed_with = folder / "tokenizer.json", corpus / "tokenizer.json"
+    if own.exists() and own.read_bytes() != packed_with.read_bytes():
+        raise CorpusError(
+            f"{corpus} was packed with another tokenizer than that of the model to start from:"
+            " build it with --tokenizer"
+        )
+    shutil.copyfile(packed_with, own)
 
 
 def read_sources(sources: list[Path]) -> list[SourceFile]:

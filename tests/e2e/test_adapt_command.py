@@ -63,9 +63,27 @@ def test_what_is_not_there_is_named(
     assert "gone" in last
 
 
-def test_a_model_to_adapt_wants_a_project(
+def test_training_goes_on_from_a_model(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)  # no compiler: compiling takes a minute
+    model, out = write_tiny_checkpoint(tmp_path / "model"), tmp_path / "out"
+    options = ("--from", model, "--out", out, "--minutes", "0.01", "--chunks", "1")
+    arguments = ("train", *options, "--tokens", "64", "--device", "cpu", "--threads", "1", project)
+    assert main([str(argument) for argument in arguments]) == 0
+    trained, original = checkpoint.load(out / "checkpoint"), checkpoint.load(model)
+    assert trained.model.config == original.model.config
+    assert (out / "tokenizer.json").read_bytes() == (model / "tokenizer.json").read_bytes()
+
+
+def test_a_corpus_in_other_tokens_than_the_model_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["train", "--from", "default", "--out", str(tmp_path / "out"), str(tmp_path)]) != 0
+    model, corpus = write_tiny_checkpoint(tmp_path / "model"), tmp_path / "corpus"
+    corpus.mkdir()
+    (corpus / "packed.json").write_text("{}")
+    (corpus / "tokenizer.json").write_text("{}")
+    arguments = ("train", "--from", model, "--out", tmp_path / "out", corpus)
+    assert main([str(argument) for argument in arguments]) == 1
     *_, last = capsys.readouterr().err.splitlines()
-    assert last == "sfumato: --from adapts a model to a project: name the project with --on"
+    assert last.startswith(f"sfumato: {corpus} was packed with another tokenizer")
