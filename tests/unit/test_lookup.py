@@ -30,9 +30,15 @@ if blue:
 
 
 def test_the_place_most_alike_comes_first() -> None:
+    text = "if red:\n  paint()\n  rest()\nif red:\n  wash()\n  dry()\nif red:\n  $0\n  {below}\n"
+    assert guessed(text.format(below="rest()"))[0].fill == "paint()"
+    assert guessed(text.format(below="dry()"))[0].fill == "wash()"
+
+
+def test_a_fill_is_carried_over_to_the_words_of_the_hole() -> None:
     fills = [guess.fill for guess in guessed(BLOCKS.format(hole="$0"))]
-    assert fills[0] == "paint(red)"
-    assert "wash(green)" in fills
+    assert fills[0] == "paint(blue)"
+    assert "paint(red)" in [guess.fill for guess in guessed(BLOCKS.format(hole="$0"), count=9)]
 
 
 def test_the_likeliest_guess_comes_first() -> None:
@@ -75,17 +81,19 @@ def test_nothing_is_found_across_the_end_of_a_text() -> None:
 
 
 def test_what_is_typed_has_to_agree() -> None:
-    assert [guess.fill for guess in guessed(BLOCKS.format(hole="wa$0"))] == ["sh(green)"]
+    fills = [guess.fill for guess in guessed(BLOCKS.format(hole="wa$0"))]
+    assert fills == ["sh(blue)", "sh(green)"]
     assert guessed(BLOCKS.format(hole="zebra$0")) == []
 
 
 def test_what_follows_on_the_line_is_not_repeated() -> None:
-    assert [guess.fill for guess in guessed(BLOCKS.format(hole="paint($0)"))] == ["red"]
+    fills = [guess.fill for guess in guessed(BLOCKS.format(hole="paint($0)"))]
+    assert fills == ["blue", "red"]
 
 
 def test_places_below_count_too() -> None:
-    text = "if blue:\n    $0\n    done = True\n\nif red:\n    paint(red)\n    done = True\n"
-    assert guessed(text)[0].fill == "paint(red)"
+    text = "if blue:\n    $0\n    done = True\n\nif red:\n    paint()\n    done = True\n"
+    assert guessed(text)[0].fill == "paint()"
 
 
 def test_a_fill_is_offered_once_however_often_it_stands_there() -> None:

@@ -1,0 +1,178 @@
+"""Fits the weights of `engine/lookup.py` to holes of real projects, and says what they are worth.
+
+    .venv/bin/python -m tests.bench.lookup_weights FIT CHECK [--holes 120]
+
+FIT and CHECK are folders of projects, one folder each, neither learned from nor held out. Holes
+(the rest of a line, a line) are cut from their files, near copies left out, and looked up in their
+own file and their project. The likelihood of what was there is maximised over FIT. Of CHECK it
+prints how often the first guess is right, and how often among the holes where it is surest.
+"""
+
+import argparse
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from engine import lookup
+from engine.lookup import Evidence, Site, evidence, of_none
+from engine.train.corpus import SourceFile, source_files
+from engine.train.items import Item, draw_items, without_copies
+from engine.types import InfillRequest, WorkspaceChange, WorkspaceFile
+from engine.workspace import Workspaces
+
+KINDS = ("rest-of-line", "whole-line")
+MOST_FILES = 1_500
+COVERAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 1.0)
+AMPLE_BYTES = 2**30
+DECAY = 1e-4
+
+
+class Choice(NamedTuple):
+    """A hole: what was found for it, the features of none, and what was there."""
+
+    found: dict[bytes, Evidence]
+    none: tuple[float, ...]
+    truth: bytes
+
+
+class Choices(NamedTuple):
+    """P places of F fills of H holes as tensors.
+
+    places_PX, fill_P   features of a place, and its fill
+    fills_FX, hole_F    features of a fill, and its hole
+    nones_HX, truth_H   features of none, and the right fill, or -1
+    """
+
+    places_PX: Tensor
+    fill_P: Tensor
+    fills_FX: Tensor
+    hole_F: Tensor
+    nones_HX: Tensor
+    truth_H: Tensor
+
+
+class Weights(NamedTuple):
+    """What is fitted."""
+
+    place: Tensor
+    fill: Tensor
+    none: Tensor
+
+
+def main() -> None:
+    """Collect, fit, print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("fit", type=Path)
+    parser.add_argument("check", type=Path)
+    parser.add_argument("--holes", type=int, default=120, help="of each kind and project")
+    options = parser.parse_args()
+    check = tensors(list(collect(options.check, options.holes)))
+    tell("as it is", check, current())
+    found = fit(tensors(list(collect(options.fit, options.holes))))
+    tell("fitted", check, found)
+    for name, weights in found._asdict().items():
+        print(name, [round(weight, 3) for weight in weights.tolist()])
+
+
+def collect(folder: Path, holes: int) -> Iterator[Choice]:
+    """What is found for holes of each project."""
+    for project in sorted(path for path in folder.iterdir() if path.is_dir()):
+        files = list(source_files([project]))
+        files = random.Random(0).sample(files, min(len(files), MOST_FILES))
+        kept = tuple(WorkspaceFile(file.path, file.language, file.text.encode()) for file in files)
+        workspaces = Workspaces(AMPLE_BYTES)
+        workspaces.change(WorkspaceChange(project.name, kept))
+        for item in draw_items(without_copies(files), holes, seed=1):
+            if item.kind in KINDS and (one := choice(item, workspaces, project.name)):
+                yield one
+
+
+def choice(item: Item, workspaces: Workspaces, project: str) -> Choice | None:
+    """What is found for one hole."""
+    file: SourceFile = item.file
+    request = InfillRequest(
+        file.text.encode(), item.span, file.language, workspace=project, file=file.path
+    )
+    site = Site.of(request.text, request.hole)
+    if site is None:
+        return None
+    found = evidence(site, workspaces.around(request))
+    return Choice(found, of_none(site, len(found)), item.truth.rstrip().encode())
+
+
+def tensors(choices: list[Choice]) -> Choices:
+    """The choices as tensors."""
+    fills = [(hole, fill) for hole, one in enumerate(choices) for fill in one.found]
+    number = {pair: index for index, pair in enumerate(fills)}
+    places = [
+        (number[hole, fill], place)
+        for hole, fill in fills
+        for place in choices[hole].found[fill].places
+    ]
+    return Choices(
+        torch.tensor([place for _, place in places]),
+        torch.tensor([fill for fill, _ in places]),
+        torch.tensor([choices[hole].found[fill].fill for hole, fill in fills]),
+        torch.tensor([hole for hole, _ in fills]),
+        torch.tensor([one.none for one in choices]),
+        torch.tensor([number.get((hole, one.truth), -1) for hole, one in enumerate(choices)]),
+    )
+
+
+def current() -> Weights:
+    """Those in use."""
+    weights = (lookup.PLACE_WEIGHTS, lookup.FILL_WEIGHTS, lookup.NONE_WEIGHTS)
+    return Weights(*map(torch.tensor, weights))
+
+
+def log_chances(of: Choices, weights: Weights) -> tuple[Tensor, Tensor]:
+    """Log-probability of each fill [F], and of none [H]."""
+    fills, holes = len(of.fills_FX), len(of.nones_HX)
+    best_F = torch.full((fills,), float("-inf")).scatter_reduce(
+        0, of.fill_P, of.places_PX @ weights.place, "amax"
+    )
+    score_F = best_F + of.fills_FX @ weights.fill
+    none_H = of.nones_HX @ weights.none
+    total_H = none_H.exp().index_add(0, of.hole_F, score_F.exp()).log()
+    assert total_H.shape == (holes,)
+    return score_F - total_H[of.hole_F], none_H - total_H
+
+
+def nats(of: Choices, weights: Weights) -> Tensor:
+    """Mean negative log-probability of what was there."""
+    fill_F, none_H = log_chances(of, weights)
+    return -torch.where(of.truth_H >= 0, fill_F[of.truth_H.clamp(min=0)], none_H).mean()
+
+
+def fit(of: Choices) -> Weights:
+    """The weights with the greatest likelihood."""
+    weights = Weights(*(torch.zeros_like(each).requires_grad_() for each in current()))
+    optimizer = torch.optim.LBFGS(list(weights), max_iter=300, line_search_fn="strong_wolfe")
+
+    def loss() -> float:
+        optimizer.zero_grad()
+        total = nats(of, weights) + DECAY * sum(each.square().sum() for each in weights)
+        total.backward()
+        return total.item()
+
+    optimizer.step(loss)
+    return Weights(*(each.detach() for each in weights))
+
+
+def tell(name: str, of: Choices, weights: Weights) -> None:
+    """How often the first guess is right, by how sure it is."""
+    chance_F, _ = log_chances(of, weights)
+    holes = len(of.truth_H)
+    best_H = torch.full((holes,), float("-inf")).scatter_reduce(0, of.hole_F, chance_F, "amax")
+    right_H = (of.truth_H >= 0) & (chance_F[of.truth_H.clamp(min=0)] >= best_H)
+    surest = right_H[best_H.argsort(descending=True)].float()
+    shares = (f"{surest[: round(holes * part)].mean():.1%} of {part:.0%}" for part in COVERAGES)
+    print(f"{name}: {nats(of, weights):.3f} nats, {holes} holes; right: {', '.join(shares)}")
+
+
+if __name__ == "__main__":
+    main()
