@@ -1,16 +1,17 @@
 """What became of the suggestions that were shown, and what that says about the next ones."""
 
+from collections import deque
 from collections.abc import Callable
 
 from lsp_server.context import Site
 from lsp_server.suggestions import Offer, typed_since
 
 PATIENCE = 3
-"""So many rejections in a row before suggestions become rarer."""
-CAUTION = 0.8
-"""From then on, the chance of being wrong that is put up with shrinks by this at each rejection."""
-FORGET_S = 60.0
-"""Rejections are forgotten when there has been none for so long."""
+"""After so many rejections within CALM_S, each on a line of its own, suggestions become rarer."""
+CALM_S = 20.0
+"""Then it lasts so long, at most, until they are as frequent again."""
+CAUTION = 2.0
+"""Meanwhile the odds of being right have to be so many times as good."""
 
 
 class Feedback:
@@ -25,8 +26,8 @@ class Feedback:
         self._count = count
         self._shown: Offer | None = None
         self._accepted = 0
-        self._rejections = 0
-        self._rejected_at_s = 0.0
+        self._rejected_s: deque[float] = deque(maxlen=PATIENCE)
+        self._rejected_line: tuple[str, int] | None = None
 
     def observe(self, site: Site) -> bool:
         """Compare a new cursor with what is shown; returns whether that has just been used up."""
@@ -35,9 +36,9 @@ class Feedback:
             return False
         typed = typed_since(shown.site, site)
         if typed and any(typed.startswith(fill.text) for fill in shown.fills):
-            self._rejections = 0
+            self._forgive()
         elif typed:
-            self._reject(shown.number)
+            self._reject(shown)
             self._shown = None
         return shown.used_up_at(site)
 
@@ -55,18 +56,29 @@ class Feedback:
         """The user took a suggestion, by the editor's word; once counts."""
         if number > self._accepted:
             self._accepted = number
-            self._rejections = 0
+            self._forgive()
             self._count("accepted", characters)
 
     def least_chance(self, usual: float) -> float:
         """The probability from which a suggestion is shown: `usual`, or more after rejections."""
-        if self._clock() - self._rejected_at_s > FORGET_S:
-            self._rejections = 0
-        beyond = max(0, self._rejections - PATIENCE + 1)
-        return 1 - (1 - usual) * CAUTION**beyond
+        patient = len(self._rejected_s) < PATIENCE
+        if patient or self._clock() - self._rejected_s[0] > CALM_S:
+            return usual
+        return CAUTION * usual / (1 + (CAUTION - 1) * usual)
 
-    def _reject(self, number: int) -> None:
-        if number > self._accepted:
-            self._rejections += 1
-            self._rejected_at_s = self._clock()
-            self._count("rejected", 0)
+    def _reject(self, offer: Offer) -> None:
+        """The user typed something else; further suggestions on the same line are no further news.
+
+        What was taken and then changed has been of use.
+        """
+        if offer.number <= self._accepted:
+            return
+        self._count("rejected", 0)
+        line = offer.site.uri, offer.site.cursor.line
+        if line != self._rejected_line:
+            self._rejected_line = line
+            self._rejected_s.append(self._clock())
+
+    def _forgive(self) -> None:
+        self._rejected_s.clear()
+        self._rejected_line = None
