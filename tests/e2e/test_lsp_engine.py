@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.fake_editor import FakeEditor
@@ -72,6 +73,20 @@ def test_a_cancelled_request_stops_the_engine(folder: Path) -> None:
         editor.status("idle")
         os.write(leave, b"." * 3)  # of the eight steps it would take
         wait_for(b"closed", events)
+
+
+def test_neither_server_nor_engine_has_a_line_to_another_machine(folder: Path) -> None:
+    with connected(folder, Script(answer="total(a)")) as editor:
+        editor.open("x = $0\n")
+        editor.status("idle")
+        assert editor.ghost() is not None
+        ours = [each for each in psutil.Process().children(recursive=True) if _serves(each, folder)]
+        assert len(ours) == 2
+        assert [each.net_connections("inet") for each in ours] == [[], []]
+
+
+def _serves(process: psutil.Process, folder: Path) -> bool:
+    return any(str(folder) in argument for argument in process.cmdline())
 
 
 def wait_for(event: bytes, journal: int) -> None:

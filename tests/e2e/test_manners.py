@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -330,3 +331,127 @@ def test_typing_along_a_job_that_was_joined_is_no_rejection(tmp_path: Path) -> N
         assert (summary["shown"], summary["rejected"]) == (1, 0)
 
     play(tmp_path, lambda _: drafts, script, held=True)
+
+
+def test_somebody_who_types_fast_has_the_engine_asked_once(tmp_path: Path) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "x = \n")
+        asked: list[int] = []
+        for at, key in enumerate("other", 4):
+            editor.edit(URI, at, at, key)
+            asked.append(editor.ask(URI, at + 1))
+            await asyncio.sleep(0.03)
+        (item,) = await editor.reply(asked[-1])
+        assert item["insertText"] == "other(one)"
+        assert editor.engine.requests[0].text == b"x = other\n"
+
+    play(tmp_path, always("(one)"), script)
+
+
+def test_what_is_typed_along_does_not_flicker(tmp_path: Path) -> None:
+    whole = "total = one + two"
+
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "\n")
+        for at, key in enumerate(whole[:-1]):
+            assert await editor.ghosts(URI, at, invoked=False) == [_from_the_word(whole, at)]
+            editor.edit(URI, at, at, key)
+        assert len(_asked_for(editor, "\n")) == 1
+
+    play(tmp_path, always(whole), script)
+
+
+def _from_the_word(whole: str, at: int) -> str:
+    """What an item says at a column: the word begun, and what is left behind it."""
+    begun = re.search(r"\w*$", whole[:at])
+    assert begun is not None
+    return whole[begun.start() :]
+
+
+def _asked_for(editor: LocalEditor, text: str) -> list[InfillRequest]:
+    return [each for each in editor.engine.requests if each.text == text.encode()]
+
+
+def test_the_editor_is_not_held_up_by_a_suggestion_under_way(tmp_path: Path) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "def f():\n    ...\n")
+        editor.ask(URI, 8)
+        await editor.engine.asked.get()
+        began_s = asyncio.get_running_loop().time()
+        params = {
+            "textDocument": {"uri": URI},
+            "range": {"start": {"line": 1, "character": 4}, "end": {"line": 1, "character": 4}},
+            "context": {"diagnostics": [], "triggerKind": 1},
+        }
+        actions = await editor.reply(editor.request("textDocument/codeAction", params))
+        assert "Fill this hole" in [action["title"] for action in actions]
+        await editor.reply(editor.request("sfumato/statistics", None))
+        assert asyncio.get_running_loop().time() == began_s
+
+    play(tmp_path, always("total(a)"), script, held=True)
+
+
+def test_an_editor_that_never_tells_its_settings_gets_suggestions(tmp_path: Path) -> None:
+    capabilities = {"workspace": {"configuration": True}, "window": {"workDoneProgress": True}}
+
+    async def script(editor: LocalEditor) -> None:
+        assert editor.questions
+        editor.open(URI, "x = \n")
+        assert await editor.ghosts(URI, 4) == ["total(a)"]
+
+    play(tmp_path, always("total(a)"), script, capabilities=capabilities)
+
+
+def test_it_needs_no_settings(tmp_path: Path) -> None:
+    async def session() -> None:
+        editor = await LocalEditor(always("total(a)"), tmp_path).start(min_chance_percent=None)
+        editor.engine.run_freely()
+        editor.open(URI, "x = \n")
+        assert await editor.ghosts(URI, 4) == ["total(a)"]
+
+    run(session())
+
+
+def test_a_bracket_that_the_editor_put_there_is_not_shown_again(tmp_path: Path) -> None:
+    """The range ends at the cursor, so what stands behind it stays where it is."""
+
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "x = f()\n")
+        (item,) = await editor.reply(editor.ask(URI, 6))
+        assert item["insertText"] == "a, b"
+        assert item["range"]["end"] == {"line": 0, "character": 6}
+
+    play(tmp_path, always("a, b"), script)
+
+
+def test_what_comes_too_late_for_one_key_is_there_for_the_next(tmp_path: Path) -> None:
+    drafts = [Draft("to░░", 1, 2), suggestion("total(a)")]
+
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "x = \n")
+        first = editor.ask(URI, 4)
+        await editor.engine.asked.get()
+        editor.engine.leave.release()
+        await editor.settle()
+        editor.edit(URI, 4, 4, "t")
+        editor.engine.leave.release()
+        await editor.settle()
+        assert await editor.reply(first) is None
+        assert await editor.ghosts(URI, 5) == ["total(a)"]
+        assert len(_asked_for(editor, "x = t\n")) == 0
+
+    play(tmp_path, lambda _: drafts, script, held=True)
+
+
+def test_a_hundred_rejections_do_not_silence_it(tmp_path: Path) -> None:
+    likely = replace(suggestion("total(a)"), score_nats=math.log(0.9))
+
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "")
+        for _ in range(100):
+            end = len(editor.documents[URI].text)
+            editor.edit(URI, end, end, "x = ")
+            assert await editor.ghosts(URI, end + 4) == ["total(a)"]
+            editor.edit(URI, end + 4, end + 4, "other\n")
+
+    play(tmp_path, lambda _: [likely], script, min_chance_percent=50)
