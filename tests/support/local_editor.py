@@ -6,6 +6,7 @@ its documents are ASCII, its cursors are given as lines and columns.
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +15,7 @@ from lsp_server.connection import Client
 from lsp_server.language_server import SfumatoServer
 from lsp_server.server import build_server
 from tests.support.scripted_client import Answer, ScriptedClient
+from tests.support.virtual_time import run
 
 Json = Any
 Message = dict[str, Json]
@@ -200,3 +202,23 @@ class LocalEditor:
 def _position(text: str, index: int) -> Message:
     line = text.count("\n", 0, index)
     return {"line": line, "character": index - (text.rfind("\n", 0, index) + 1)}
+
+
+Script = Callable[["LocalEditor"], Awaitable[None]]
+
+
+def play(folder: Path, answer: Answer, script: Script, held: bool = False, **options: Json) -> None:
+    """Run a script in an editor whose engine answers freely, unless it is to be `held`."""
+
+    async def session() -> None:
+        editor = await LocalEditor(answer, folder).start(**options)
+        if not held:
+            editor.engine.run_freely()
+        await script(editor)
+
+    run(session())
+
+
+def silence(editor: LocalEditor) -> str:
+    """Why the last request got nothing, as the status says."""
+    return editor.told("$/sfumato/status")[-1]["silence"]
