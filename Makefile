@@ -7,7 +7,7 @@ export OMP_WAIT_POLICY := passive
 export GOMP_SPINCOUNT := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench vscode test-editors pictures
+.PHONY: help setup run test lint fuzz bench vscode test-editors pictures
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,9 @@ run: $(READY) ## fill the holes of the example files, drawn step by step
 
 test: $(READY) ## run all tests
 	$(VENV)/bin/pytest
+
+fuzz: $(READY) ## the syntax gate on 100,000 generated texts; takes an hour
+	SFUMATO_EXAMPLES=2200 $(VENV)/bin/pytest tests/unit/test_grammars.py -k "every_byte or stays_sound"
 
 lint: $(READY) ## check style and types
 	$(VENV)/bin/ruff check

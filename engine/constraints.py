@@ -66,6 +66,11 @@ class ConstrainedGate:
         """Is the fill sound in the whole file, and is the constraint met?"""
         return not any(self._unmet(fill)) and (self.gate is None or self.gate.confirm(fill))
 
+    @property
+    def whole(self) -> bool:
+        """Is nothing wrong, and nothing wanting, with the hole empty?"""
+        return not any(self._unmet(b"")) and (self.gate is None or self.gate.whole)
+
     def longest_sound_prefix(self, fill: bytes) -> bytes:
         """The longest head of the fill that is without faults here; b"" if none."""
         found = heads(fill, self.deadline)
@@ -79,6 +84,10 @@ class ConstrainedGate:
     def completions(self) -> list[bytes]:
         """The gate's."""
         return self.gate.completions() if self.gate else []
+
+    def named(self, name: bytes) -> list[bytes]:
+        """The gate's."""
+        return self.gate.named(name) if self.gate else []
 
     def _unmet(self, fill: bytes) -> Iterator[Fault]:
         at = 0

@@ -21,6 +21,7 @@ from engine.constraints import ConstrainedGate, check
 from engine.device import place
 from engine.errors import RequestTooLong
 from engine.families import Model, Reading
+from engine.joints import Joints
 from engine.lookup import look_up
 from engine.overlap import Surroundings
 from engine.redraft import Redraft
@@ -295,7 +296,8 @@ class Engine:
         gate = language and Gate(language, request.text, hole.start, hole.end, deadline)
         return Settler(
             gate=ConstrainedGate(gate, demand, deadline) if demand else gate,
-            around=Surroundings.of(request.text, request.hole),
+            around=Surroundings.of(request.text, hole),
+            joints=Joints(request.text, hole, request.max_lines),
             tokenizer=self.tokenizer,
             max_lines=request.max_lines,
             rule=self._rule(request),

@@ -1,12 +1,22 @@
-"""What is left of fills that nothing could mend: a sound head, one that was closed, a bracket."""
+"""What is left of fills that nothing could mend: a sound head, what completes the line, a joint."""
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from engine.constraints import ConstrainedGate
+from engine.joints import Joints
 from engine.overlap import Surroundings
 from grammars import Gate
+
+_JOINTS = 60
+"""How many are tried. Five times as many fit for one hole in twenty more of those that need one."""
+_NAMES = 4
+_WORD = re.compile(rb"[A-Za-z_]\w*")
+_NEAR = 200
+"""Bytes before the hole's line in which names are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +28,17 @@ class Remains:
 
 
 def remains(
-    gate: Gate | ConstrainedGate, fills: Sequence[bytes], around: Surroundings, deadline: float
+    gate: Gate | ConstrainedGate,
+    fills: Sequence[bytes],
+    around: Surroundings,
+    joints: Joints,
+    deadline: float,
 ) -> Iterator[Remains]:
     """What may be shown of these fills, none of them sound as it is, the best first.
 
     The longest sound head of each; then the longest that is sound with its brackets closed; then,
-    where the hole must not stay empty, the least that completes its line. None past the deadline,
-    seconds of `time.monotonic`.
+    where the hole must not stay empty or a fill says that it does not, what else fits there. None
+    past the deadline, seconds of `time.monotonic`.
     """
     for cut in (gate.longest_sound_prefix, gate.longest_closed_prefix):
         for rank, fill in enumerate(fills):
@@ -33,12 +47,33 @@ def remains(
             text = cut(fill)
             if _is_new(text, around) and gate.confirm(text):
                 yield Remains(text, rank)
-    if fills and gate.faults(b""):
-        for text in gate.completions():
-            if time.monotonic() >= deadline:
-                return
-            if _is_new(text, around) and not gate.faults(text) and gate.confirm(text):
-                yield Remains(text, len(fills) - 1)
+    for text in _fitting(gate, fills, joints):
+        if time.monotonic() >= deadline:
+            return
+        two_lines = b"\n" in text and bool(around.rest)
+        if (two_lines or _is_new(text, around)) and not gate.faults(text) and gate.confirm(text):
+            yield Remains(text, len(fills) - 1)
+
+
+def _fitting(
+    gate: Gate | ConstrainedGate, fills: Sequence[bytes], joints: Joints
+) -> Iterator[bytes]:
+    """The least that completes the line; halves of other lines; forms that take a name."""
+    if gate.whole and not any(fills):
+        return
+    endings = gate.completions()
+    if gate.faults(b""):
+        yield from endings
+    yield from islice(joints.fills(endings), _JOINTS)
+    for name in islice(_names(fills, joints), _NAMES):
+        yield from gate.named(name)
+
+
+def _names(fills: Sequence[bytes], joints: Joints) -> Iterator[bytes]:
+    """The fills' own words, and those before the hole's line, the nearest first."""
+    before = joints.text[: joints.hole.start].rpartition(b"\n")[0][-_NEAR:]
+    words = [word for fill in fills for word in _WORD.findall(fill)]
+    yield from dict.fromkeys([*words[: _NAMES // 2], *reversed(_WORD.findall(before))])
 
 
 def _is_new(text: bytes, around: Surroundings) -> bool:

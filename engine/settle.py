@@ -1,4 +1,4 @@
-"""From finished canvases to a text that adds no fault: gate, climb, remask and climb again, cut.
+"""From finished canvases to a text that adds no fault: gate, climb, cut, remask and climb again.
 
 Text that was never checked is not shown where there is a grammar: past the deadline the answer is
 nothing rather than a guess.
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from engine.canvas import Canvas
 from engine.constraints import ConstrainedGate
+from engine.joints import Joints
 from engine.overlap import Surroundings
 from engine.remains import remains
 from engine.repair import TRIES, Detokenize, blame, climb
@@ -74,6 +75,7 @@ class Settler:
 
     gate: Gate | ConstrainedGate | None
     around: Surroundings
+    joints: Joints
     tokenizer: Codec
     max_lines: int
     rule: Rule
@@ -88,9 +90,10 @@ class Settler:
             unchecked = [self._unchecked(fill) for fill in fills]
             return next((one for one in unchecked if one.text or not one.tokens), unchecked[0])
         found = next(self._sound(gate, fills), None) or self._climbed(gate, fills)
+        found = found or self._kept(gate, fills)
         if found is None:
             found = yield from self._refined(gate, fills)
-        found = found or self._kept(gate, fills)
+        found = found or self._nothing(gate, fills)
         if isinstance(gate, ConstrainedGate) and gate.gate is None and found.text:
             return replace(found, verdict="unchecked")
         return found
@@ -151,13 +154,15 @@ class Settler:
             yield fill
         return self._climb(gate, fill, TRIES)
 
-    def _kept(self, gate: Gate | ConstrainedGate, fills: list[Fill]) -> Settled:
-        """What is left where nothing could be mended; if nothing is, was anything missing?"""
+    def _kept(self, gate: Gate | ConstrainedGate, fills: list[Fill]) -> Settled | None:
+        """What is left where nothing could be mended."""
         texts = [self.text(fill.tokens) for fill in fills]
-        kept = next(remains(gate, texts, self.around, self.deadline), None)
-        if kept:
-            return Settled(kept.text, "cut", fills[kept.rank].score_nats)
-        complete = not texts[0] and gate.confirm(b"")
+        kept = next(remains(gate, texts, self.around, self.joints, self.deadline), None)
+        return kept and Settled(kept.text, "cut", fills[kept.rank].score_nats)
+
+    def _nothing(self, gate: Gate | ConstrainedGate, fills: list[Fill]) -> Settled:
+        """No text: valid if none was missing."""
+        complete = not self.text(fills[0].tokens) and gate.confirm(b"")
         return Settled(b"", "valid" if complete else "rejected", fills[0].score_nats)
 
     def _detokenizer(self, fill: Fill) -> Detokenize:

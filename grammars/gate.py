@@ -29,6 +29,7 @@ WHOLE_FILE_BYTES = 256 * 1024
 _MOST_HEADS = 16
 """Heads of a fill that are tried, a parse each: the last resort, too, has to end in time."""
 _WORD = re.compile(rb"\w")
+_NAME = re.compile(rb"\bx\b")
 _TOKEN_END = re.compile(rb"(?<=\w)(?!\w)|(?<=[^\w\s])")
 
 
@@ -50,6 +51,8 @@ class Gate:
         deadline: float = float("inf"),
     ) -> None:
         first, last = window_around(text, start, end)
+        if len(text) < 2 * (last - first):
+            first, last = 0, len(text)  # in a broken buffer both would be mended
         self._deadline = deadline
         self._judge = _Judge(
             Context(language, text[first:last], start - first, end - first), deadline
@@ -90,6 +93,11 @@ class Gate:
         return self._judge.context.nodes(fill)
 
     @property
+    def whole(self) -> bool:
+        """Is the buffer, as it is with nothing in the hole, without any fault?"""
+        return not self._judge.context.faults(b"")
+
+    @property
     def strict(self) -> bool:
         """Has the buffer no fault of its own, so that P1 holds and not P2?"""
         return self._judge.tolerated_faults == 0
@@ -127,8 +135,14 @@ class Gate:
 
     def completions(self) -> list[bytes]:
         """What may be all that is missing, shortest first: brackets, quotes, a semicolon."""
-        stubs = {stub for stub in self._judge.context.stubs if stub and not _WORD.search(stub)}
-        return sorted(stubs, key=lambda stub: (len(stub), stub))
+        stubs = {form for stub in self._judge.context.stubs for form in _quoted(stub)}
+        return sorted((s for s in stubs if s and not _WORD.search(s)), key=_short_first)
+
+    def named(self, name: bytes) -> list[bytes]:
+        """What may be missing where that takes a name: heads of blocks, then the shortest first."""
+        context = self._judge.context
+        stubs = sorted(filter(_NAME.search, context.stubs), key=_short_first)
+        return [_NAME.sub(name, stub) for stub in (*context.language.heads, *stubs)]
 
 
 def heads(fill: bytes, deadline: float) -> Iterator[bytes]:
@@ -146,13 +160,29 @@ def heads(fill: bytes, deadline: float) -> Iterator[bytes]:
             yield fill[:end]
 
 
+def _quoted(stub: bytes) -> Iterator[bytes]:
+    """The stub in each kind of quotes."""
+    yield from (stub.replace(b'"', quote) for quote in (b'"', b"'", b"`"))
+
+
+def _short_first(text: bytes) -> tuple[int, bytes]:
+    return len(text), text
+
+
 class _Judge:
     """Compares a filled text with the same text as the user left it."""
 
     def __init__(self, context: Context, deadline: float) -> None:
         self.context, self._deadline = context, deadline
+        self._known: dict[bytes, tuple[Fault, ...]] = {}
 
     def faults(self, fill: bytes) -> tuple[Fault, ...]:
+        """Those that the fill adds; rows, moves and heads are often the same text."""
+        if fill not in self._known:
+            self._known[fill] = self._found(fill)
+        return self._known[fill]
+
+    def _found(self, fill: bytes) -> tuple[Fault, ...]:
         try:
             fill.decode()
         except UnicodeDecodeError as error:

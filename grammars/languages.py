@@ -26,6 +26,7 @@ class Language:
     comment   what opens a comment to the end of the line
     stubs     what may stand for a line still being typed: nothing, or the head of a block
     fills     what may stand in a hole, `%` for the brackets that its line has left open
+    heads     what may open a block, `x` for a name
     queries   folders of `queries/` that hold its queries
     lints     checks beyond the grammar, cheapest first
     """
@@ -40,6 +41,7 @@ class Language:
     stubs: tuple[bytes, ...] = (b"", b"{")
     lints: tuple[Lint, ...] = ()
     fills: tuple[bytes, ...] = (b"%;", b"x%;", b"%", b"x%", b"x%{", b'"%', b'"%;')
+    heads: tuple[bytes, ...] = ()
     queries: tuple[str, ...] = ()
 
     @property
@@ -70,34 +72,51 @@ class Language:
 # For languages whose statements end with the line.
 _ENDLESS = (b"x%", b"%", b"x%,", b"= x%", b'"%', b"'%")
 
+_SCRIPT_HEADS = (b"if (x) {", b"x({", b"function x() {", b"class x {", b"() {")
+
 LANGUAGES = (
     Language(
         "python", "Python", ("python",), (".py", ".pyi"), "tree_sitter_python",
         comment="#", stubs=(b"pass", b"", b"if x:"),
         fills=(b"x%", b"%", b"x%:", b"%:", b"x: x%", b"in x%:", b'"%', b"'%", b'"""'),
+        heads=(b"if x:", b"def x():", b"class x:"),
         lints=(lints.python_indentation, lints.python_ast),
     ),
     Language(
         "javascript", "JavaScript", ("javascript", "javascriptreact"),
         (".js", ".jsx", ".mjs", ".cjs"), "tree_sitter_javascript", lints=(lints.javascript,),
+        heads=_SCRIPT_HEADS,
     ),
     Language(
         "typescript", "TypeScript", ("typescript",), (".ts", ".mts", ".cts"),
         "tree_sitter_typescript", entry="language_typescript", lints=(lints.javascript,),
-        queries=("javascript", "typescript"),
+        heads=_SCRIPT_HEADS, queries=("javascript", "typescript"),
     ),
     Language(
         "tsx", "TSX", ("typescriptreact",), (".tsx",),
         "tree_sitter_typescript", entry="language_tsx", lints=(lints.javascript,),
-        queries=("javascript", "typescript"),
+        heads=_SCRIPT_HEADS, queries=("javascript", "typescript"),
     ),
-    Language("go", "Go", ("go",), (".go",), "tree_sitter_go", lints=(lints.go,)),
-    Language("rust", "Rust", ("rust",), (".rs",), "tree_sitter_rust"),
-    Language("java", "Java", ("java",), (".java",), "tree_sitter_java", lints=(lints.java,)),
-    Language("c", "C", ("c",), (".c", ".h"), "tree_sitter_c", lints=(lints.c,)),
+    Language(
+        "go", "Go", ("go",), (".go",), "tree_sitter_go", lints=(lints.go,),
+        heads=(b"if x {", b"func x() {", b"type x struct {", b"() {"),
+    ),
+    Language(
+        "rust", "Rust", ("rust",), (".rs",), "tree_sitter_rust",
+        heads=(b"if x {", b"fn x() {", b"impl x {", b"() {"),
+    ),
+    Language(
+        "java", "Java", ("java",), (".java",), "tree_sitter_java", lints=(lints.java,),
+        heads=(b"if (x) {", b"void x() {", b"class x {", b"() {"),
+    ),
+    Language(
+        "c", "C", ("c",), (".c", ".h"), "tree_sitter_c", lints=(lints.c,),
+        heads=(b"if (x) {", b"void x(void) {", b"() {"),
+    ),
     Language(
         "cpp", "C++", ("cpp",), (".cc", ".cpp", ".cxx", ".hh", ".hpp"), "tree_sitter_cpp",
         lints=(lints.c,), queries=("c", "cpp"),
+        heads=(b"if (x) {", b"void x() {", b"class x {", b"() {"),
     ),
     Language(
         "json", "JSON", ("json", "jsonc"), (".json", ".jsonc"), "tree_sitter_json",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.constraints import ConstrainedGate
+from engine.joints import Joints
 from engine.overlap import Surroundings
 from engine.remains import remains
 from engine.remote.answer import Piece
@@ -22,6 +23,7 @@ class Judge:
 
     gate: Gate | ConstrainedGate | None
     around: Surroundings
+    joints: Joints
     max_lines: int
     deadline: float
 
@@ -33,6 +35,7 @@ class Judge:
         return cls(
             ConstrainedGate(gate, demand, deadline) if demand else gate,
             Surroundings.of(request.text, hole),
+            Joints(request.text, hole, request.max_lines),
             request.max_lines,
             deadline,
         )
@@ -48,7 +51,7 @@ class Judge:
         mended = self._mended(gate, pieces)
         if mended:
             return mended, "repaired"
-        kept = next(remains(gate, [text], self.around, self.deadline), None)
+        kept = next(remains(gate, [text], self.around, self.joints, self.deadline), None)
         return (kept.text, "cut") if kept else (b"", "rejected")
 
     def text(self, pieces: Sequence[str]) -> bytes:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tree_sitter import Parser
+from tree_sitter import Language as Grammar
+from tree_sitter import Parser, Tree
 
 from grammars import Gate, Language, language_for, language_for_path
 from grammars.gate import WHOLE_FILE_BYTES
@@ -29,7 +30,9 @@ CODE = st.lists(
 
 
 EXAMPLES = int(os.environ.get("SFUMATO_EXAMPLES", "15"))
-"""Generated cases for each language and property; 2500 make a hundred thousand in all."""
+"""Generated cases for each language and property; `make fuzz` has a hundred thousand in all."""
+MOST_REPAIRS = 5
+"""Ways to mend a buffer that are tried at most: two by brackets, one for each stub of a line."""
 INSTALLED = [one for one in LANGUAGES if language_for(one.lsp_ids[0])]
 
 
@@ -292,17 +295,39 @@ ADVERSARIAL = {
 }
 
 
+class CountedParser:
+    """A parser that counts what it is given."""
+
+    parses = 0
+    longest = 0
+
+    def __init__(self, grammar: Grammar) -> None:
+        self._parser = Parser(grammar)
+
+    def parse(self, source: bytes, old_tree: Tree | None = None) -> Tree:
+        CountedParser.parses += 1
+        CountedParser.longest = max(CountedParser.longest, len(source))
+        return self._parser.parse(source, old_tree) if old_tree else self._parser.parse(source)
+
+
 @pytest.mark.parametrize("text", ADVERSARIAL.values(), ids=ADVERSARIAL)
 @pytest.mark.parametrize("language_id", ["python", "javascript", "cpp"])
 def test_a_hostile_text_gets_an_answer_and_the_next_one_its_own(
-    language_id: str, text: bytes
+    language_id: str, text: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """In so many parses of so many bytes, which is what bounds time and memory."""
     language = language_for(language_id)
     assert language
+    for module in ("syntax", "trees"):
+        monkeypatch.setattr(f"grammars.{module}.Parser", CountedParser)
+    CountedParser.parses = CountedParser.longest = 0
     middle = len(text) // 2
     gate = Gate(language, text, middle, middle)
     gate.confirm(b"a")
     assert gate.longest_sound_prefix(b"\xff") == b""
+    stubs = len(language.stubs) + len(language.fills)
+    assert CountedParser.parses <= 2 * (MOST_REPAIRS + 1) * (stubs + 4)
+    assert CountedParser.longest <= 2 * WHOLE_FILE_BYTES
     sound = Gate(language, b"a = f(1);\n", 6, 7)
     assert sound.confirm(b"2")
     assert not sound.confirm(b"2)")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from engine.canvas import Canvas
+from engine.joints import Joints
 from engine.overlap import Surroundings
 from engine.sampler import Limits, denoise
 from engine.schedule import Rule
@@ -65,6 +66,7 @@ def settle(
     settler = Settler(
         gate=None if site is None else gate_at(site),
         around=Surroundings.of((before + after).encode(), hole),
+        joints=Joints((before + after).encode(), hole, max_lines),
         tokenizer=tiny_tokenizer(),
         max_lines=max_lines,
         rule=Rule(),
@@ -166,6 +168,23 @@ def test_a_lesser_row_is_mended_where_the_best_cannot_be() -> None:
 def test_of_what_cannot_be_mended_the_least_that_completes_the_line_is_left() -> None:
     settled, _ = settle("print(1$0\n", [fill("= = = = = = = =")])
     assert settled == Settled(b")", "cut", -1.0)
+
+
+def test_from_one_statement_into_another_two_halves_of_other_lines_are_joined() -> None:
+    site = "check(one, 1)\nsend(a, b)\nche$0nd(c, d)\n"
+    settled, passes = settle(site, [fill(") ) ) ) ) )")])
+    assert (settled, passes) == (Settled(b"ck(one, 1)\nse", "cut", -1.0), 0)
+
+
+def test_what_takes_a_name_takes_one_that_the_model_thought_of() -> None:
+    settled, _ = settle("$0\n    return 1\n", [fill("= = load = =")])
+    assert settled == Settled(b"if load:", "cut", -1.0)
+
+
+def test_only_where_nothing_is_left_the_model_looks_again() -> None:
+    hopeless = fill("= = = = = = = =")
+    assert settle("print(1$0\n", [hopeless])[1] == 0
+    assert settle("(]$0\n", [fill(") ) ) ) )")])[1] > 0
 
 
 @pytest.mark.parametrize("max_lines", [1, 2, 3])
