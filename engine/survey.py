@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from engine.remedies import remedies
-from engine.types import Hole, Span, Survey, SurveyRequest
+from engine.types import Fault, Hole, Span, Survey, SurveyRequest
 from grammars import (
     Language,
     Shape,
@@ -37,7 +37,7 @@ def survey(request: SurveyRequest) -> Survey:
     return Survey(
         holes=_apart(marked + left),
         shapes=() if cursor is None else tuple(_shapes(language, text, cursor)),
-        faults=tuple(Span(fault.start, fault.end) for fault in faults),
+        faults=tuple(Fault(one.start, one.end, one.kind) for one in faults),
         remedies=remedies(language, text, faults, region) if region else (),
     )
 

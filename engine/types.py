@@ -236,6 +236,16 @@ class Hole:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault(Span):
+    """What the grammar or a lint refuses.
+
+    kind  "error", "hidden" or "missing X" by the grammar, otherwise the lint's own word
+    """
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Remedy:
     """What may be done about a fault.
 
@@ -262,7 +272,7 @@ class Survey:
 
     holes: tuple[Hole, ...] = ()
     shapes: tuple[Hole, ...] = ()
-    faults: tuple[Span, ...] = ()
+    faults: tuple[Fault, ...] = ()
     remedies: tuple[Remedy, ...] = ()
 
 

@@ -13,7 +13,7 @@ from lsprotocol import types
 
 from lsp_server import render
 from lsp_server.inline import Wish
-from lsp_server.language_server import SfumatoServer, register
+from lsp_server.language_server import SfumatoServer, offer
 from lsp_server.policy import Silence
 from lsp_server.positions import encode, place_at
 from lsp_server.session import Snapshot
@@ -61,21 +61,19 @@ def accepted(server: SfumatoServer, number: int, characters: int) -> None:
     server.suggester.feedback.accept(number, characters)
 
 
+def declare_popups(server: SfumatoServer) -> None:
+    """Offer the menu's entry with the reply to initialize, if the user wants it by then."""
+    if server.configuration.general.popup_completion:
+        server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions())(popup_completion)
+
+
 async def offer_popups(server: SfumatoServer) -> None:
     """Register for the menu when the user wants it there and the client was not told before."""
     document = server.client_capabilities.text_document
-    known = types.TEXT_DOCUMENT_COMPLETION in server.protocol.fm.features
     dynamic = document and document.completion and document.completion.dynamic_registration
-    if server.configuration.general.popup_completion and dynamic and not known:
-        handle_popups(server)
-        await register(
-            server, types.TEXT_DOCUMENT_COMPLETION, types.CompletionRegistrationOptions()
-        )
-
-
-def handle_popups(server: SfumatoServer) -> None:
-    """Answer textDocument/completion; before initialize has been answered, offer it too."""
-    server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions())(popup_completion)
+    if server.configuration.general.popup_completion and dynamic:
+        options = types.CompletionRegistrationOptions()
+        await offer(server, types.TEXT_DOCUMENT_COMPLETION, popup_completion, options)
 
 
 async def _find(

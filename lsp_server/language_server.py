@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -201,6 +201,15 @@ class SfumatoServer(LanguageServer):
     def report_server_error(self, error: Exception, source: object) -> None:
         """Log, where pygls would show a message box."""
         logger.error("%s: %s", getattr(source, "__name__", source), error)
+
+
+async def offer(
+    server: SfumatoServer, method: str, answer: Callable[..., object], options: object
+) -> None:
+    """Answer a method from now on, and tell the client, which said it can be told."""
+    if method not in server.protocol.fm.features:
+        server.feature(method)(answer)
+        await register(server, method, options)
 
 
 async def register(server: SfumatoServer, method: str, options: object) -> None:

@@ -48,6 +48,7 @@ class Settings:
                         where a right one is worth three wrong ones, 20 was measured to serve best
                         (tests/bench/calibration.py)
     popup_completion    answer textDocument/completion too, for clients without inline completion
+    syntax_diagnostics  answer textDocument/diagnostic with what does not parse
     live_preview        send every draft as a sfumato/preview notification
     keep_statistics     count on this machine what was shown and accepted
     index_workspace     look in the other files of the workspace, as far as git does not ignore them
@@ -64,6 +65,7 @@ class Settings:
     max_lines: int = 10
     min_chance_percent: int = 20
     popup_completion: bool = False
+    syntax_diagnostics: bool = False
     live_preview: bool = False
     keep_statistics: bool = True
     index_workspace: bool = True

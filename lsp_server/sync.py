@@ -5,7 +5,7 @@ import logging
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from lsp_server import completion, indexing
+from lsp_server import completion, diagnostics, indexing
 from lsp_server.language_server import SfumatoServer, register
 from lsp_server.positions import Encoding
 from lsp_server.session import Session
@@ -17,10 +17,9 @@ def initialize(server: SfumatoServer, params: types.InitializeParams) -> None:
     """Before the reply: agree on what `character` counts, learn who asks. The engine must wait."""
     server.session = Session(Encoding(server.workspace.position_encoding or Encoding.Utf16))
     server.client_name = params.client_info.name if params.client_info else ""
-    parsed = server.configuration.begin(params.initialization_options)
-    server.complain(parsed)
-    if parsed.settings.popup_completion:
-        completion.handle_popups(server)
+    server.complain(server.configuration.begin(params.initialization_options))
+    completion.declare_popups(server)
+    diagnostics.declare(server)
 
 
 def initialized(server: SfumatoServer, _: types.InitializedParams) -> None:
@@ -115,6 +114,7 @@ async def _follow(server: SfumatoServer) -> None:
     await _follow_settings(server)
     await indexing.follow_disk(server)
     await server.connection.found()
+    diagnostics.ask_again(server)
     await indexing.look(server)
 
 
@@ -158,6 +158,7 @@ async def _put_in_force(server: SfumatoServer) -> None:
     server.suggester.drop()
     server.report(server.connection.status)
     await completion.offer_popups(server)
+    await diagnostics.follow_settings(server)
     if server.index.is_begun:
         await indexing.look(server)
 
