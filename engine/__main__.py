@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--device",
         default="cpu",
-        help="cpu, cuda, cuda:1; cuda+int8 for half the memory (default: cpu)",
+        help="cpu, cuda, cuda:1; cuda:all for all, cuda+int8 for half the memory (default: cpu)",
     )
     parser.add_argument("--idle-minutes", type=float, default=15.0, metavar="N")
     add_options(parser)

@@ -40,6 +40,9 @@ log = logging.getLogger(__name__)
 TRIES = 5
 """Replicas that are asked before a request is given up."""
 
+DRAIN_S = 120.0
+"""What is exchanged may finish so long: a front waits for replicas, and those may just start."""
+
 _ROUTER = "ray.serve.experimental.consistent_hash_router:ConsistentHashRouter"
 
 
@@ -149,13 +152,14 @@ def app(arguments: dict[str, str]) -> serve.Application:
             "request_router_kwargs": {"num_fallback_replicas": most},
         },
         ray_actor_options={"num_cpus": 1, "num_gpus": int(device.startswith("cuda"))},
-        graceful_shutdown_timeout_s=20,
+        graceful_shutdown_timeout_s=DRAIN_S,
         health_check_period_s=5,
     )
     front: Any = serve.deployment(
         serve.ingress(_front)(),
         name=Front.__name__,
         max_ongoing_requests=256,
+        graceful_shutdown_timeout_s=DRAIN_S,
         ray_actor_options={"num_cpus": 0},
     )
     model = arguments.get("model", str(DEFAULT_MODEL))

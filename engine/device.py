@@ -13,13 +13,15 @@ from engine.threads import usable_cores
 class Placement:
     """Where and in what precision to compute. `threads` is the intra-op count, 0 off the CPU.
 
-    int8  do other people's models keep their matrices in 8 bits?
+    int8    do other people's models keep their matrices in 8 bits?
+    others  devices, beside the first, over which other people's models are spread
     """
 
     device: torch.device
     dtype: torch.dtype
     threads: int
     int8: bool = False
+    others: tuple[torch.device, ...] = ()
 
 
 def place(name: str = "auto", threads: int | None = None) -> Placement:
@@ -27,8 +29,9 @@ def place(name: str = "auto", threads: int | None = None) -> Placement:
 
     bfloat16 is used only where the processor multiplies it natively (AVX512-BF16, AMX, a GPU):
     elsewhere it is emulated and slower than float32. Threads default to the physical cores: more
-    make every barrier wait for a thread that has no core. "cpu+int8", "cuda+int8": other people's
-    models with their matrices in 8 bits (`engine/families/int8.py`).
+    make every barrier wait for a thread that has no core. Of other people's models: "cpu+int8" and
+    "cuda+int8" have matrices in 8 bits (`engine/families/int8.py`), "cuda:all" is over all GPUs
+    (`engine/families/spread.py`).
 
     Raises DeviceError for a device that torch does not know or cannot see.
     """
@@ -37,6 +40,7 @@ def place(name: str = "auto", threads: int | None = None) -> Placement:
         raise DeviceError(f'weights cannot be "{weights}": say "{name}+int8", or just "{name}"')
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    name, everywhere = ("cuda:0", True) if name == "cuda:all" else (name, False)
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
@@ -44,7 +48,9 @@ def place(name: str = "auto", threads: int | None = None) -> Placement:
         reason = str(error).splitlines()[0]
         raise DeviceError(f'device "{name}" is not usable here ({reason}): try "cpu"') from error
     if device.type != "cpu":
-        return Placement(device, torch.bfloat16, 0, weights == "int8")
+        count = torch.cuda.device_count() if everywhere else 0
+        others = tuple(torch.device("cuda", index) for index in range(1, count))
+        return Placement(device, torch.bfloat16, 0, weights == "int8", others)
     count = threads or usable_cores()
     torch.set_num_threads(count)
     dtype = torch.bfloat16 if _native_bfloat16() else torch.float32

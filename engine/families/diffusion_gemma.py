@@ -22,10 +22,9 @@ from engine.families.codec import FolderCodec
 from engine.families.folder import Folder
 from engine.families.gemma import Gemma, GemmaShape, Heads
 from engine.families.ids import engine_ids, engine_log_probs, own_canvas, own_ids
-from engine.families.int8 import in_int8
 from engine.families.model import CONTEXT_TOKENS, Facts, Plan, Reading, Traits
 from engine.families.past import Past, cut, grown
-from engine.families.stack import Filling, traits_of
+from engine.families.stack import Filling, fill, traits_of
 from engine.lengths import EndOfMiddle
 from engine.schedule import Renewal, Rule
 from engine.segments import in_common
@@ -134,9 +133,7 @@ class _Plan:
         self.codec.refuse_unless_within(self.shape.vocabulary, 0)
         with torch.device("meta"):
             stack = Gemma(self.shape)
-        self.folder.fill(stack, placement, _named)
-        if placement.int8:
-            in_int8(stack.layers)
+        fill(stack, self.folder, placement, _named)
         filling = Filling(EndOfMiddle, _RULE, (_SLOTS,), _FILL_TOKENS)
         traits = traits_of(self.folder, placement, stack, self.codec, filling)
         return CanvasOnContext(stack, self.codec, traits, self.opening, self.end)

@@ -16,7 +16,6 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from engine.device import Placement
 from engine.errors import CheckpointError
 
 _INDEX = "model.safetensors.index.json"
@@ -112,18 +111,23 @@ class Folder:
         return count, size_bytes, kinds.most_common(1)[0][0]
 
     def fill(
-        self, model: nn.Module, placement: Placement, spelled: Callable[[str], str | Rows] = str
+        self,
+        model: nn.Module,
+        dtype: torch.dtype,
+        spelled: Callable[[str], str | Rows],
+        device_of: Callable[[str], torch.device],
     ) -> None:
-        """Give a model made on the meta device its weights, converted to the placement.
+        """Give a model made on the meta device its weights.
 
-        spelled  the name in the folder of a parameter of the model; parameters with one name there
-                 share their memory
+        spelled    the name in the folder of a parameter of the model; parameters with one name
+                   there share their memory
+        device_of  where a parameter is to be
         """
         read: dict[str | Rows, Tensor] = {}
         for name, parameter in model.state_dict().items():
             stored = spelled(name)
             if stored not in read:
-                read[stored] = self._tensor(stored, placement.device).to(placement.dtype)
+                read[stored] = self._tensor(stored, device_of(name)).to(dtype)
             if read[stored].shape != parameter.shape:
                 raise CheckpointError(
                     f"{self.path}: {stored} has the shape {list(read[stored].shape)}, config.json"

@@ -65,9 +65,9 @@ class Gemma(nn.Module):
         super().__init__()
         self.shape = shape
         self.embed_tokens = nn.Embedding(shape.vocabulary, shape.width)
-        self.layers = nn.ModuleList(Layer(shape, heads) for heads in shape.kinds)
         self.norm = nn.RMSNorm(shape.width, shape.epsilon)
         self.self_conditioning = SelfConditioning(shape)
+        self.layers = nn.ModuleList(Layer(shape, heads) for heads in shape.kinds)
 
     def encode(self, tokens_1T: Tensor, past: Past) -> Past:
         """Read context causally; keys and values of these tokens alone, after those of `past`."""

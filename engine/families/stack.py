@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
+from torch import nn
 
 from engine.device import Placement
 from engine.errors import CheckpointError
@@ -14,6 +15,7 @@ from engine.families.gemma import Gemma
 from engine.families.ids import OFFSET
 from engine.families.int8 import in_int8
 from engine.families.model import Facts, Model, Traits
+from engine.families.spread import connect, devices_of
 from engine.families.transformer import Shape, Transformer
 from engine.lengths import LengthControl
 from engine.rendezvous import checkpoint_checksum
@@ -128,12 +130,18 @@ def load_stack(
 
     with torch.device("meta"):
         stack = Transformer(shape)
-    folder.fill(stack, placement, stored)
+    fill(stack, folder, placement, stored)
     if shape.tied:
         stack.lm_head.weight = stack.embed_tokens.weight  # one parameter, counted once
-    if placement.int8:
-        in_int8(stack.layers)
     return stack
+
+
+def fill(stack: nn.Module, folder: Folder, placement: Placement, named: Naming) -> None:
+    """Give a stack on the meta device the folder's weights. Raises CheckpointError, DeviceError."""
+    folder.fill(stack, placement.dtype, named, devices_of(stack, placement))
+    if placement.int8:
+        in_int8(stack.get_submodule("layers"))
+    connect(stack, placement)
 
 
 def traits_of(

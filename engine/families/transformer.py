@@ -70,11 +70,11 @@ class Transformer(nn.Module):
         super().__init__()
         self.shape = shape
         self.embed_tokens = nn.Embedding(shape.vocabulary, shape.width)
-        self.layers = nn.ModuleList(Layer(shape, index) for index in range(shape.layers))
         self.norm = _norm(shape)
         self.lm_head = nn.Linear(shape.width, shape.vocabulary, bias=False)
         if shape.tied:
             self.lm_head.weight = self.embed_tokens.weight
+        self.layers = nn.ModuleList(Layer(shape, index) for index in range(shape.layers))
 
     def forward(
         self,

@@ -88,7 +88,7 @@ def tokens(count: int, seed: int) -> list[int]:
 def in_transformers(weights: Mapping[str, Tensor] = WEIGHTS) -> Any:
     import transformers
 
-    eyes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    eyes: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
     eyes |= {"num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 8}
     text = TEXT | {"num_hidden_layers": len(TEXT["layer_types"]), "pad_token_id": None}
     config = transformers.DiffusionGemmaConfig(
