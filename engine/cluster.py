@@ -133,7 +133,11 @@ def app(arguments: dict[str, str]) -> serve.Application:
     device   of every replica, "cpu" if none is named; for "cuda" each has a GPU of its own
     least    replicas that are always there, 1
     most     replicas under load, 4
+
+    Raises ValueError for another name.
     """
+    if unknown := arguments.keys() - {"model", "device", "least", "most"}:
+        raise ValueError(f"there is no {', '.join(sorted(unknown))}: model, device, least, most")
     device = arguments.get("device", "cpu")
     least, most = int(arguments.get("least", "1")), int(arguments.get("most", "4"))
     replicas: Any = serve.deployment(

@@ -90,7 +90,8 @@ def _run_holes(options: argparse.Namespace) -> None:
             draw_pace(at_paces, options.pace)
             scores += at_paces
     Console(width=max(100, Console().width)).print(_table(scores))
-    print(f"{engine.info.model}: canvas loss {loss or float('nan'):.3f} nats per token")
+    if loss is not None:
+        print(f"{engine.info.model}: canvas loss {loss:.3f} nats per token")
     if options.json:
         facts = {
             "model": asdict(engine.info),

@@ -12,6 +12,7 @@ from socket import create_server
 
 import httpx
 import pytest
+import yaml
 
 from tests.support.tiny_model import source_code, write_tiny_checkpoint
 
@@ -70,9 +71,14 @@ def cluster(log: Path) -> Generator[Cluster, None, None]:
 
 
 async def ask(http: httpx.AsyncClient, client: str, prompt: str) -> httpx.Response:
+    """The answer; whoever is told that all are busy, and when to ask again, asks again."""
     body = {"model": "tiny", "prompt": prompt, "max_tokens": 4}
     headers = {"Authorization": f"Bearer {CLIENTS[client]}"}
-    return await http.post("/v1/completions", json=body, headers=headers)
+    while True:
+        reply = await http.post("/v1/completions", json=body, headers=headers)
+        if reply.status_code != 503 or "retry-after" not in reply.headers:
+            return reply
+        await asyncio.sleep(float(reply.headers["retry-after"]))
 
 
 async def under_load(found: Cluster, event: str) -> list[httpx.Response]:
@@ -105,6 +111,18 @@ async def cached_tokens(found: Cluster) -> list[int]:
             for client in CLIENTS
         ]
     return [second.json()["usage"]["cached_input_tokens"] for _, second in replies]
+
+
+@pytest.mark.filterwarnings("default")  # Ray's own
+def test_the_manifest_says_what_the_app_takes() -> None:
+    from engine.cluster import app
+
+    manifest = yaml.safe_load((ROOT / "deploy/rayservice.yaml").read_text())
+    served = yaml.safe_load(manifest["spec"]["serveConfigV2"])["applications"][0]
+    assert served["import_path"] == f"{app.__module__}:{app.__name__}"
+    app(served["args"])
+    with pytest.raises(ValueError, match="there is no leats"):
+        app({"leats": "2"})
 
 
 def test_no_request_is_lost(tmp_path: Path) -> None:
