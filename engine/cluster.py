@@ -159,12 +159,15 @@ def app(arguments: dict[str, str]) -> serve.Application:
         graceful_shutdown_timeout_s=DRAIN_S,
         health_check_period_s=5,
     )
-    front: Any = serve.deployment(
+    model = arguments.get("model", str(DEFAULT_MODEL))
+    return _front_deployment().bind(replicas.bind(model, device))
+
+
+def _front_deployment() -> Any:  # noqa: ANN401 - Ray's own types are partly unknown
+    return serve.deployment(
         serve.ingress(_front)(),
         name=Front.__name__,
         max_ongoing_requests=256,
         graceful_shutdown_timeout_s=DRAIN_S,
         ray_actor_options={"num_cpus": 0},
     )
-    model = arguments.get("model", str(DEFAULT_MODEL))
-    return front.bind(replicas.bind(model, device))

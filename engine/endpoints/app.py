@@ -49,7 +49,8 @@ def build_app(desk: Asked, metrics: Metrics) -> Starlette:
     async def measured(_: Request) -> Response:
         return metrics.response()
 
-    lists = ("/v1/models", *(f"{dialect.path}/models" for dialect in DIALECTS[:2]))
+    completions = [dialect.path for dialect in DIALECTS if dialect.path.endswith("/completions")]
+    lists = ("/v1/models", *(f"{path}/models" for path in completions))
     return Starlette(
         routes=[
             *own_routes(desk),

@@ -356,8 +356,8 @@ def test_an_edit_needs_its_tags_and_is_not_streamed() -> None:
 
 def test_the_model_is_listed_wherever_clients_look_for_it() -> None:
     client = client_of(Recorder())
-    for path in ("/v1/models", "/v1/fim/completions/models", "/v1/edit/completions/models"):
-        [model] = client.get(path).json()["data"]
+    for path in ("", "/fim/completions", "/edit/completions", "/chat/completions"):
+        [model] = client.get(f"/v1{path}/models").json()["data"]
         assert model["id"] == "sfumato-test"
 
 
