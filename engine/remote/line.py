@@ -6,6 +6,8 @@ cancelling a task: the connection closes at once, and a server that sees that st
 """
 
 import asyncio
+import os
+import ssl
 import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
@@ -13,6 +15,7 @@ from queue import Empty, SimpleQueue
 
 import httpx
 
+from engine.errors import EndpointError
 from engine.remote.dialects import Event, Json
 from engine.remote.endpoint import Endpoint
 from engine.remote.trouble import Trouble, of_status, of_transport
@@ -20,10 +23,20 @@ from engine.remote.trouble import Trouble, of_status, of_transport
 _CONNECT_S = 5.0
 
 
+def _trusted() -> ssl.SSLContext:
+    """Whose certificates are accepted. Raises EndpointError where SSL_CERT_FILE has none."""
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:  # ssl.SSLError too
+        named = os.environ.get("SSL_CERT_FILE")
+        raise EndpointError(f"SSL_CERT_FILE is {named}, of no use as one: {error}.") from error
+
+
 class Line:
     """To one server, with its key; connections are kept for the next request."""
 
     def __init__(self, endpoint: Endpoint, key: str) -> None:
+        trusted = _trusted()
         self._endpoint = endpoint
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="http", daemon=True)
@@ -32,6 +45,7 @@ class Line:
             base_url=endpoint.url,
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=httpx.Timeout(None, connect=_CONNECT_S),
+            verify=trusted,
             trust_env=not endpoint.is_local,  # no proxy for this machine's own servers
         )
 

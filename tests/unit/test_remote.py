@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Generator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import trustme
@@ -324,6 +325,20 @@ def test_an_unknown_certificate_is_one_sentence() -> None:
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
     with engine_at(mercury("1"), "mercury", context=context) as (engine, _):
         assert "is not accepted" in complaint(engine)
+
+
+def test_an_authority_of_ones_own_is_named_in_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    with engine_at(mercury("1"), "mercury", context=context) as (engine, _):
+        assert fill(engine, request("x = $0\n")).text == "1"
+    (tmp_path / "ca.pem").write_text("no certificate")
+    with pytest.raises(EndpointError, match="SSL_CERT_FILE is"):
+        RemoteEngine(Endpoint.usual("mercury", url="https://127.0.0.1:1"), KEY)
 
 
 def test_a_server_without_tls_is_one_sentence() -> None:
