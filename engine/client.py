@@ -27,6 +27,7 @@ from engine.types import (
     SurveyRequest,
     WorkspaceChange,
 )
+from engine.unix_http import UnixTransport
 
 PROGRAM = (sys.executable, "-P", "-m", "engine")
 """Serves the checkpoint in DIR when given `--model DIR`.
@@ -246,18 +247,17 @@ async def _call(meeting: Rendezvous) -> Line | None:
 def _http(meeting: Rendezvous) -> httpx.AsyncClient:
     """HTTP to the address in the rendezvous.
 
-    A connection per request: it costs microseconds here, and an idle one may be closed by the
-    engine just when the next request is put on it. No certificates are read (20 ms): no TLS here.
+    A connection per request, as a `UnixTransport` has. No certificates are read (20 ms): there is
+    no TLS here.
     """
-    single = httpx.Limits(max_keepalive_connections=0)
     if meeting.transport == "unix":
-        transport = httpx.AsyncHTTPTransport(
-            uds=str(meeting.socket_path), limits=single, verify=False
-        )
         return httpx.AsyncClient(
-            transport=transport, base_url="http://engine", headers={wire.CLIENT_HEADER: _NAME}
+            transport=UnixTransport(str(meeting.socket_path)),
+            base_url="http://engine",
+            headers={wire.CLIENT_HEADER: _NAME},
         )
     port, token = meeting.tcp_address()
+    single = httpx.Limits(max_keepalive_connections=0)
     return httpx.AsyncClient(
         transport=httpx.AsyncHTTPTransport(limits=single, verify=False),
         base_url=f"http://127.0.0.1:{port}",

@@ -243,11 +243,12 @@ class Engine:
         The lengths are the model's word, in one pass, unless the request gives the length.
         """
         longest = max((len(guess) for guess, _ in guesses), default=0)
-        slots = next(slots for slots in self._model.traits.slots if longest < slots)
+        given = 0 if request.length_tokens is None else request.length_tokens - done
+        slots = fitting(self._model.traits.slots, max(longest + 1, given))
         if reading.slots is not None:
             slots = max(min(slots, reading.slots), longest + 1)
         if request.length_tokens is not None:
-            given = min(slots, request.length_tokens - done)
+            given = min(slots, given)
             lengths = [Length(given, 0.0), *(Length(given, 0.0, odds) for _, odds in guesses)]
         else:
             most = min(slots, self._room(request, done))
@@ -350,6 +351,11 @@ class Engine:
         return Suggestion(
             settled.text.decode(), settled.score_nats, settled.verdict, timings, alternatives
         )
+
+
+def fitting(sizes: tuple[int, ...], count: int) -> int:
+    """The smallest of the sizes, smallest first, that has room for so many; or the largest."""
+    return next((size for size in sizes if count <= size), sizes[-1])
 
 
 def _ranked(done: list[int], canvas: Canvas, lengths: list[Length], look: Look) -> list[Fill]:

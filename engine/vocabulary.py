@@ -27,11 +27,10 @@ class Vocabulary:
         """bool [V], what a fill of so many lines must not hold."""
         return self.specials_V | self.line_breaks_V if max_lines == 1 else self.specials_V
 
-    def ends(self, logits_CV: Tensor, max_lines: int) -> tuple[Tensor, Tensor]:
+    def ends(self, log_probs_CV: Tensor, max_lines: int) -> tuple[Tensor, Tensor]:
         """Of each slot, float32 [C]: is it `<eom>`; if not, does it break the only line?"""
-        probability_CV = torch.softmax(logits_CV, -1)
-        eom_C = probability_CV[:, EOM]
+        eom_C = log_probs_CV[:, EOM].exp()
         if max_lines > 1:
             return eom_C, torch.zeros_like(eom_C)
-        breaks_C = probability_CV[:, self.line_breaks_V].sum(-1)
+        breaks_C = log_probs_CV[:, self.line_breaks_V].exp().sum(-1)
         return eom_C, (breaks_C / (1 - eom_C).clamp(min=1e-6)).clamp(max=1)

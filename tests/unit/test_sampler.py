@@ -222,6 +222,19 @@ def test_only_guesses_are_judged() -> None:
     assert (canvas.nats_NC[1, :3] < 0).all()
 
 
+def test_past_the_deadline_nothing_is_judged() -> None:
+    canvas = Canvas.blank([3], 4, CPU)
+    canvas.seed(0, [10, 11, 12])
+    asked: list[Tensor] = []
+
+    def look(tokens_NC: Tensor, wanted_NC: Tensor) -> Tensor:
+        asked.append(tokens_NC)
+        return torch.zeros(*tokens_NC.shape, VOCABULARY)[wanted_NC]
+
+    judge(look, canvas, Limits(SPECIALS, deadline=0.0))
+    assert asked == []
+
+
 def test_only_what_may_change_is_asked_for() -> None:
     canvas = Canvas.blank([3, 2, 2], 4, CPU)
     canvas.seed(1, [10, 11])
