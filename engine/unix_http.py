@@ -20,7 +20,10 @@ class UnixTransport(httpx.AsyncHTTPTransport):
 
     def __init__(self, path: str) -> None:
         self._pool = httpcore.AsyncConnectionPool(
-            uds=path, max_keepalive_connections=0, network_backend=_Sockets()
+            uds=path,
+            max_connections=None,
+            max_keepalive_connections=0,
+            network_backend=_Sockets(),
         )
 
 
