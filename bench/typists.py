@@ -6,7 +6,8 @@ A key overtakes the request before it, as in an editor: what counts is what come
 import asyncio
 import random
 import time
-from contextlib import aclosing
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,20 +68,36 @@ async def _measure(model: Path, counts: tuple[int, ...]) -> list[Crowd]:
     client = await EngineClient.connect(model)
     engine = psutil.Process(await client.pid())
     try:
-        return [await _let_type(client, count) for count in counts]
+        return [await _let_type(model, count) for count in counts]
     finally:
         await client.close()
         engine.terminate()
 
 
-async def _let_type(client: EngineClient, count: int) -> Crowd:
+async def _let_type(model: Path, count: int) -> Crowd:
     crowd, text = Crowd(count), own_source()
-    end_s = time.monotonic() + _SECONDS
-    got = await asyncio.gather(
-        *(_type(client, text, random.Random(seed), end_s, crowd) for seed in range(count))
-    )
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(_client(model, n)) for n in range(count)]
+        end_s = time.monotonic() + _SECONDS
+        got = await asyncio.gather(
+            *(
+                _type(client, text, random.Random(seed), end_s, crowd)
+                for seed, client in enumerate(clients)
+            )
+        )
     crowd.least = min(got) * count / max(1, sum(got))
     return crowd
+
+
+@asynccontextmanager
+async def _client(model: Path, number: int) -> AsyncGenerator[EngineClient, None]:
+    """Somebody who has turns of their own."""
+    client = await EngineClient.find(model, f"typist {number}")
+    assert client is not None, "the engine runs until everybody has typed"
+    try:
+        yield client
+    finally:
+        await client.close()
 
 
 async def _type(

@@ -41,7 +41,7 @@ START_LIMIT_S = 120.0
 HANDSHAKE_LIMIT_S = 5.0
 POLL_S = 0.05
 
-_NAME = str(os.getpid())
+OWN_NAME = str(os.getpid())
 """By which the engine knows whose request it is."""
 
 OVERDUE_S = 30.0
@@ -80,10 +80,13 @@ class EngineClient:
         return cls(model, program, await _find_or_start(model, program))
 
     @classmethod
-    async def find(cls, model: Path | None = None) -> Self | None:
-        """The engine if it is running, else None. Raises as `connect` does."""
+    async def find(cls, model: Path | None = None, name: str = OWN_NAME) -> Self | None:
+        """The engine if it is running, else None. Raises as `connect` does.
+
+        name  of whoever is to have turns of its own
+        """
         model = model_folder(model).resolve()
-        line = await _call(rendezvous(model))
+        line = await _call(rendezvous(model), name)
         return None if line is None else cls(model, PROGRAM, line)
 
     @property
@@ -222,12 +225,12 @@ def _start_error(meeting: Rendezvous, status: int) -> EngineError:
     )
 
 
-async def _call(meeting: Rendezvous) -> Line | None:
+async def _call(meeting: Rendezvous, name: str = OWN_NAME) -> Line | None:
     """Shake hands with the engine of a rendezvous; None when nobody answers.
 
     Raises EngineUnreachable when the one who answers is another version or serves another model.
     """
-    http = _http(meeting)
+    http = _http(meeting, name)
     try:
         reply = await http.get("/v1/info", timeout=HANDSHAKE_LIMIT_S)
         info = wire.info_from_json(reply.raise_for_status().content)
@@ -244,7 +247,7 @@ async def _call(meeting: Rendezvous) -> Line | None:
     return Line(http, info)
 
 
-def _http(meeting: Rendezvous) -> httpx.AsyncClient:
+def _http(meeting: Rendezvous, name: str) -> httpx.AsyncClient:
     """HTTP to the address in the rendezvous.
 
     A connection per request, as a `UnixTransport` has. No certificates are read (20 ms): there is
@@ -254,12 +257,12 @@ def _http(meeting: Rendezvous) -> httpx.AsyncClient:
         return httpx.AsyncClient(
             transport=UnixTransport(str(meeting.socket_path)),
             base_url="http://engine",
-            headers={wire.CLIENT_HEADER: _NAME},
+            headers={wire.CLIENT_HEADER: name},
         )
     port, token = meeting.tcp_address()
     single = httpx.Limits(max_keepalive_connections=0)
     return httpx.AsyncClient(
         transport=httpx.AsyncHTTPTransport(limits=single, verify=False),
         base_url=f"http://127.0.0.1:{port}",
-        headers={"Authorization": f"Bearer {token}", wire.CLIENT_HEADER: _NAME},
+        headers={"Authorization": f"Bearer {token}", wire.CLIENT_HEADER: name},
     )

@@ -5,11 +5,17 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from heapq import nsmallest
 
 from engine.errors import EngineBusy
 
 MOST_WAITING = 64
 """More would wait for longer than anybody looks at a cursor."""
+
+_REMEMBERED = 1024
+"""Clients whose last turn is known; who had none for longer counts as having had none."""
+_FEW = 4
+"""Of 32 typists, the least served had 0.67 of the mean so, 0.24 in strict order (simulated)."""
 
 
 @dataclass(eq=False, slots=True)
@@ -28,12 +34,19 @@ class _Turn:
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
+    """A request, by its number in the order of all, that is to get a turn."""
+
+    number: int
     group: str
     turn: asyncio.Future[_Turn]
 
 
 class Turns:
-    """Turns for so many at once. Clients come in rotation, the requests of each in their order.
+    """Turns for so many at once, for those who had none for longest.
+
+    A key overtakes the request before it: a place in a queue would be lost at every key, but not
+    when a client had its last turn. And the newest request is the likeliest to be wanted still when
+    it is done, so of the few whose turn it nearly is, the one who asked last comes first.
 
     shared_by  requests of one group of a client that may have a turn together
     """
@@ -43,7 +56,9 @@ class Turns:
         self._shared_by = shared_by
         self._most_waiting = most_waiting
         self._had: list[_Turn] = []
-        self._waiting: dict[str, deque[_Waiting]] = {}  # whose turn is next comes first
+        self._waiting: dict[str, deque[_Waiting]] = {}
+        self._asked_in_all = self._begun_in_all = 0
+        self._last: dict[str, int] = {}  # of the clients remembered, the one longest without first
 
     @asynccontextmanager
     async def turn(self, client: str, group: str = "") -> AsyncGenerator[None]:
@@ -69,13 +84,35 @@ class Turns:
     def _begun(self, client: str, group: str, others: int = 0) -> _Turn:
         turn = _Turn(client, group, 1 + others, self._shared_by - 1 - others)
         self._had.append(turn)
+        self._begun_in_all += 1
+        self._last.pop(client, None)
+        self._last[client] = self._begun_in_all
+        if len(self._last) > _REMEMBERED:
+            del self._last[next(iter(self._last))]
         return turn
 
-    async def _wait(self, client: str, group: str) -> _Turn:
+    def _last_turn(self, client: str) -> int:
+        """The number of a client's last turn, 0 for one that had none."""
+        return self._last.get(client, 0)
+
+    def _make_room(self, client: str) -> None:
+        """Turn a request away where too many wait: the newest of whoever had a turn last."""
         waiting = sum(len(queue) for queue in self._waiting.values())
-        if waiting >= self._most_waiting:
-            raise EngineBusy(f"The engine is busy: {waiting} requests wait; ask again in a moment.")
-        mine = _Waiting(group, asyncio.get_running_loop().create_future())
+        if waiting < self._most_waiting:
+            return
+        busy = EngineBusy(f"The engine is busy: {waiting} requests wait; ask again in a moment.")
+        luckiest = max(self._waiting, key=self._last_turn)
+        if self._last_turn(luckiest) <= self._last_turn(client):
+            raise busy
+        newest = self._waiting[luckiest][-1]
+        self._give_up(luckiest, newest)
+        if not newest.turn.cancelled():
+            newest.turn.set_exception(busy)
+
+    async def _wait(self, client: str, group: str) -> _Turn:
+        self._make_room(client)
+        self._asked_in_all += 1
+        mine = _Waiting(self._asked_in_all, group, asyncio.get_running_loop().create_future())
         self._waiting.setdefault(client, deque()).append(mine)
         try:
             return await mine.turn
@@ -101,17 +138,23 @@ class Turns:
 
     def _pass_on(self) -> None:
         while self._waiting:
-            client = next(iter(self._waiting))
-            queue = self._waiting.pop(client)
+            client = self._next()
+            queue = self._waiting[client]
             company = self._first_of(queue)
-            if queue:
-                self._waiting[client] = queue  # behind the others
+            if not queue:
+                del self._waiting[client]
             if company:
                 turn = self._begun(client, company[0].group, len(company) - 1)
                 for one in company:
                     one.turn.set_result(turn)
                 return
         self._free += 1
+
+    def _next(self) -> str:
+        """Of the clients longest without a turn, up to half of all that wait, who asked last."""
+        few = min(_FEW, (len(self._waiting) + 1) // 2)
+        longest = nsmallest(few, self._waiting, key=self._last_turn)
+        return max(longest, key=lambda client: self._waiting[client][0].number)
 
     def _first_of(self, queue: deque[_Waiting]) -> list[_Waiting]:
         """Take the first out of a queue, and those that share its turn, who have not left."""

@@ -48,7 +48,7 @@ async def test_a_client_of_many_requests_does_not_hold_up_one_of_few() -> None:
     hall = Hall(Turns(1))
     for name in ("a1", "a2", "a3", "b1", "c1", "b2"):
         await hall.come(name)
-    for name in ("a1", "a2", "b1", "c1", "a3", "b2"):
+    for name in ("a1", "c1", "b1", "a2", "b2", "a3"):
         assert hall.began[-1] == name
         await hall.end(name)
     assert len(hall.began) == 6
@@ -67,16 +67,42 @@ async def test_so_many_at_once_as_there_are_turns() -> None:
 @pytest.mark.asyncio
 async def test_who_would_wait_in_vain_is_told_so_and_has_room_again_later() -> None:
     hall = Hall(Turns(1, most_waiting=2))
-    for name in ("a1", "a2", "b1"):
+    for name in ("a1", "b1", "c1"):
         await hall.come(name)
-    refused = await hall.come("c1")
+    refused = await hall.come("a2")
     with pytest.raises(EngineBusy, match="2 requests wait"):
         await refused
     await hall.end("a1")
-    await hall.come("c2")
-    await hall.end("a2")
+    await hall.come("a3")
     await hall.end("b1")
-    assert hall.began == ["a1", "a2", "b1", "c2"]
+    await hall.end("c1")
+    assert hall.began == ["a1", "b1", "c1", "a3"]
+
+
+@pytest.mark.asyncio
+async def test_whoever_had_a_turn_last_makes_room_for_one_who_had_none() -> None:
+    hall = Hall(Turns(1, most_waiting=2))
+    await hall.come("a1")
+    first, refused = await hall.come("a2"), await hall.come("a3")
+    await hall.come("b1")
+    with pytest.raises(EngineBusy):
+        await refused
+    assert not first.done()
+    await hall.end("a1")
+    assert hall.began == ["a1", "b1"]
+
+
+@pytest.mark.asyncio
+async def test_a_request_that_overtakes_another_has_its_place() -> None:
+    hall = Hall(Turns(1))
+    for name in ("a1", "b1", "c1"):
+        await hall.come(name)
+    await hall.end("a1")
+    await hall.come("a2")
+    await hall.leave("c1")  # a key
+    await hall.come("c2")
+    await hall.end("b1")
+    assert hall.began == ["a1", "b1", "c2"]
 
 
 @pytest.mark.asyncio
@@ -130,10 +156,9 @@ async def test_a_group_too_large_for_a_turn_lets_others_in_between() -> None:
     await hall.end("a1")  # there is no room for another: the turn has been had by two
     assert hall.began == ["a1", "a2"]
     await hall.end("a2")
-    assert hall.began[2:] == ["a3", "a4"]
-    await hall.end("a3")
-    await hall.end("a4")
-    assert hall.began[4:] == ["b1"]
+    assert hall.began[2:] == ["b1"]
+    await hall.end("b1")
+    assert hall.began[3:] == ["a3", "a4"]
 
 
 @pytest.mark.asyncio
