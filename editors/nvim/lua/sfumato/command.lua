@@ -134,20 +134,21 @@ subcommands.next = {
   end,
 }
 
---- :Sfumato model [{folder}]
---- Say which model is used, or use the one in {folder} until Neovim ends.
+--- :Sfumato model [{model}]
+--- Say which model is used, or use another until Neovim ends: one in a folder, or by its name.
 subcommands.model = {
   follows = 'dir',
-  run = function(_, folder)
+  run = function(_, model)
     local client = client_or_say()
     if not client then
       return
     end
-    if not folder then
+    if not model then
       local status = require('sfumato.status').get(client.id)
       return say(('Sfumato uses the model %s.'):format(status.model or 'that is being loaded'))
     end
-    server.use_model(vim.fs.normalize(vim.fn.fnamemodify(folder, ':p')))
+    local folder = vim.fs.normalize(vim.fn.fnamemodify(model, ':p'))
+    server.use_model(vim.fn.isdirectory(folder) == 1 and folder or model)
   end,
 }
 

@@ -148,9 +148,9 @@ function M.obstacle()
   end
 end
 
---- Start the server anew with the model in a folder, for as long as Neovim runs.
----@param folder string
-function M.use_model(folder)
+--- Start the server anew with another model, by folder or name, for as long as Neovim runs.
+---@param model string
+function M.use_model(model)
   local configured = M.command()
   assert(type(configured) == 'table', 'The command is a function of your own; it picks the model.')
   local cmd = {}
@@ -160,7 +160,7 @@ function M.use_model(folder)
     end
     cmd[#cmd + 1] = word
   end
-  vim.list_extend(cmd, { '--model', folder })
+  vim.list_extend(cmd, { '--model', model })
   if vim.lsp.config then
     vim.lsp.config(NAME, { cmd = cmd })
   else
