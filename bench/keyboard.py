@@ -12,12 +12,14 @@ from lsprotocol import types
 
 from bench.corner import own_corner, own_source
 from bench.editor import Editor, editor
+from bench.load import busy_cores
 from bench.timing import Spread, percentile
 from engine.client import EngineClient
 from engine.types import InfillRequest, Span
 
 _PLACES, _KEYS, _WARM_UP = 120, 6, 3
 _SHORT_LINES, _LONG_LINES = 100, 10_000
+_SHORT, _LONG = "file:///bench/short.py", "file:///bench/long.py"
 _CANCELS = 15
 
 
@@ -31,6 +33,7 @@ class Keyboard:
     cold_start_ms     from starting the language server to the reply to the first request
     cancel_ms         from hanging up on a running request to the first draft of the next
     long_file_ratio   median in a file of 10,000 lines to that in one of 100, same place, same key
+    loaded_ratio      median with another process busy on every core to that without, same keys
     server_mb, engine_mb  resident memory of the processes after all this
     """
 
@@ -40,6 +43,7 @@ class Keyboard:
     cold_start_ms: float
     cancel_ms: Spread
     long_file_ratio: float
+    loaded_ratio: float
     server_mb: int
     engine_mb: int
 
@@ -76,7 +80,8 @@ async def _measure(model: Path) -> Keyboard:
         cold_start_ms = (time.perf_counter() - began) * 1000
         hands.open("file:///bench/service.py", text)
         asked_ms, kept_ms, offered = await _type_through(hands, "file:///bench/service.py")
-        ratio = await _long_file_ratio(hands)
+        long_file_ratio = await _long_file_ratio(hands)
+        loaded_ratio = await _loaded_ratio(hands)
         cancel_ms = await _cancel(client, text)
         process = psutil.Process(await client.pid())
         servers = psutil.Process().children()
@@ -86,7 +91,8 @@ async def _measure(model: Path) -> Keyboard:
             offered=offered,
             cold_start_ms=cold_start_ms,
             cancel_ms=cancel_ms,
-            long_file_ratio=ratio,
+            long_file_ratio=long_file_ratio,
+            loaded_ratio=loaded_ratio,
             server_mb=sum(server.memory_info().rss for server in servers) // 2**20,
             engine_mb=process.memory_info().rss // 2**20,
         )
@@ -155,19 +161,36 @@ async def _long_file_ratio(hands: Editor) -> float:
     source = own_source().split("\n")
     lines = (source * (_LONG_LINES // len(source) + 1))[:_LONG_LINES]
     first = (_LONG_LINES - _SHORT_LINES) // 2
-    offsets = {"file:///bench/short.py": 0, "file:///bench/long.py": first}
-    short, long = offsets
-    hands.open(short, "\n".join(lines[first : first + _SHORT_LINES]))
-    hands.open(long, "\n".join(lines))
+    offsets = {_SHORT: 0, _LONG: first}
+    hands.open(_SHORT, "\n".join(lines[first : first + _SHORT_LINES]))
+    hands.open(_LONG, "\n".join(lines))
     taken_ms: dict[str, list[float]] = {uri: [] for uri in offsets}
-    for row, column, rest in _places(hands, short):
+    for row, column, rest in _places(hands, _SHORT):
         for uri, offset in offsets.items():
-            hands.replace(uri, row + offset, column, column + len(rest), "")
-            await hands.ask(uri, row + offset)
-            hands.replace(uri, row + offset, column, column, "q")  # follows nothing that was found
-            taken_ms[uri].append((await hands.ask(uri, row + offset))[1])
-            hands.replace(uri, row + offset, column, column + 1, rest)
-    return percentile(taken_ms[long], 50) / percentile(taken_ms[short], 50)
+            taken_ms[uri].append(await _strange_key(hands, uri, row + offset, column, rest))
+    return percentile(taken_ms[_LONG], 50) / percentile(taken_ms[_SHORT], 50)
+
+
+async def _loaded_ratio(hands: Editor) -> float:
+    """The same keys in the short document while every core is busy, and while none is."""
+
+    async def taken_ms() -> list[float]:
+        return [await _strange_key(hands, _SHORT, *place) for place in _places(hands, _SHORT)]
+
+    calm_ms = await taken_ms()
+    with busy_cores():
+        busy_ms = await taken_ms()
+    return percentile(busy_ms, 50) / percentile(calm_ms, 50)
+
+
+async def _strange_key(hands: Editor, uri: str, row: int, column: int, rest: str) -> float:
+    """Milliseconds to the reply to a key that follows nothing that was found there before it."""
+    hands.replace(uri, row, column, column + len(rest), "")
+    await hands.ask(uri, row)
+    hands.replace(uri, row, column, column, "q")
+    _, spent_ms = await hands.ask(uri, row)
+    hands.replace(uri, row, column, column + 1, rest)
+    return spent_ms
 
 
 async def _cancel(client: EngineClient, text: str) -> Spread:

@@ -47,6 +47,7 @@ class Report:
             "keystroke_p99_ms": keyboard.p99_ms,
             "typed_through_p95_ms": keyboard.typed_through_p95_ms,
             "long_file_ratio": keyboard.long_file_ratio,
+            "loaded_ratio": keyboard.loaded_ratio,
             "cold_start_ms": keyboard.cold_start_ms,
             "cancel_ms": keyboard.cancel_ms.median,
             "peak_rss_mb": keyboard.server_mb + keyboard.engine_mb,
@@ -88,6 +89,7 @@ def print_report(report: Report, console: Console) -> None:
         "cold start to the first answer": f"{keyboard.cold_start_ms:.0f}",
         "cancelled to the next draft": str(keyboard.cancel_ms),
         "10,000 lines over 100 lines": f"{keyboard.long_file_ratio:.2f}",
+        "every core busy over none": f"{keyboard.loaded_ratio:.2f}",
         "memory, server and engine, MB": f"{keyboard.server_mb} + {keyboard.engine_mb}",
     }
     table = _table("at the keyboard", "ms")

@@ -23,7 +23,7 @@ from tests.support.tiny_model import CPU, tiny_denoiser
 
 MACHINE = Machine(read_gb_s=2.0, stream_gb_s=1.0, gemm_gflop_s=0.5)
 ONE = Spread(1.0, 0.5, 2.0)
-KEYBOARD = Keyboard([10.0, 20.0], [1.0], 0.5, 900.0, ONE, 1.1, 50, 400)
+KEYBOARD = Keyboard([10.0, 20.0], [1.0], 0.5, 900.0, ONE, 1.1, 2.0, 50, 400)
 PROMISED = (
     "tokens_per_s_32",
     "vs_autoregressive_32",
@@ -33,6 +33,7 @@ PROMISED = (
     "keystroke_p95_ms",
     "typed_through_p95_ms",
     "long_file_ratio",
+    "loaded_ratio",
     "cold_start_ms",
     "cancel_ms",
     "peak_rss_mb",
