@@ -58,6 +58,7 @@ from engine.families import (
 )
 from engine.families.folder import Folder
 from engine.families.model import Facts, Model, Plan, Reading, Traits
+from engine.remote import endpoint
 
 __all__ = ["Description", "Facts", "Model", "Reading", "Traits", "describe", "is_ours", "load"]
 
@@ -87,6 +88,8 @@ class Description(NamedTuple):
 
 def load(path: Path, placement: Placement) -> Model:
     """The model in a folder, of whichever family. Raises CheckpointError."""
+    if endpoint.is_in(path):
+        raise CheckpointError(f"{path} says where a server is: a model that runs here is needed")
     if is_ours(path):
         return sfumato.load(path, placement)
     folder = Folder(path)

@@ -3,6 +3,7 @@
 import argparse
 import json
 import random
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,19 +16,30 @@ from engine.device import place
 from engine.errors import CorpusError
 from engine.families import is_ours
 from engine.infill import Engine
+from engine.remote import endpoint
+from engine.remote.engine import RemoteEngine
 from engine.shelf import model_folder
 from engine.threads import SERVING_THREADS
 from engine.train.cli_train import read_sources
 from engine.train.corpus import SourceFile
 from engine.train.curve import draw_pace
 from engine.train.data import BatchShape
-from engine.train.evaluate import PACES, Score, evaluate, hurried, paced, show_workspaces
+from engine.train.evaluate import (
+    PACES,
+    Score,
+    as_used,
+    evaluate,
+    hurried,
+    paced,
+    show_workspaces,
+)
 from engine.train.items import KINDS, draw_items, without_copies
 from engine.train.loop import validation_loss
 from engine.train.mix import MIX
 from engine.train.pack import pack_files
 from engine.train.problems import read_problems, solve
 from engine.train.sandbox import refusal
+from engine.types import EngineInfo
 
 _PROBLEM_FILES = (".jsonl", ".jsonl.gz")
 
@@ -40,6 +52,8 @@ def run(options: argparse.Namespace) -> None:
         raise CorpusError(f"{problems[0]} holds problems: measure on it alone, or on folders")
     if problems:
         _run_problems(options, problems[0])
+    elif endpoint.is_in(options.model):
+        _run_server(options)
     else:
         _run_holes(options)
 
@@ -89,12 +103,28 @@ def _run_holes(options: argparse.Namespace) -> None:
             at_paces = paced(engine, engine.tokenizer, items, lambda: progress.advance(task))
             draw_pace(at_paces, options.pace)
             scores += at_paces
+    _report(options, engine.info, scores, loss)
+
+
+def _run_server(options: argparse.Namespace) -> None:
+    """Somebody else's server: of that is known what it answers, and no more."""
+    items = draw_items(read_sources(options.sources), options.items, options.seed)
+    console = Console(stderr=True)
+    with closing(RemoteEngine.load(options.model)) as engine, Progress(console=console) as progress:
+        task = progress.add_task("asking", total=len(KINDS))
+        scores = as_used(engine, items, lambda: progress.advance(task), options.seconds * 1000)
+    _report(options, engine.info, scores)
+
+
+def _report(
+    options: argparse.Namespace, info: EngineInfo, scores: list[Score], loss: float | None = None
+) -> None:
     Console(width=max(100, Console().width)).print(_table(scores))
     if loss is not None:
-        print(f"{engine.info.model}: canvas loss {loss:.3f} nats per token")
+        print(f"{info.model}: canvas loss {loss:.3f} nats per token")
     if options.json:
         facts = {
-            "model": asdict(engine.info),
+            "model": asdict(info),
             "canvas_loss_nats": loss,
             "scores": [asdict(score) for score in scores],
         }

@@ -6,6 +6,7 @@ from statistics import mean
 
 from rapidfuzz.distance import Levenshtein
 
+from engine.desk import Infiller
 from engine.infill import Engine
 from engine.tokenizer import Codec
 from engine.train.corpus import SourceFile
@@ -103,12 +104,17 @@ def _secluded(engine: Engine, items: list[Item], budget_ms: float) -> list[Score
     return [_engine_score(items[0].kind, "the same, no workspace", items, answers)]
 
 
-def as_used(engine: Engine, items: list[Item], progress: Callable[[], None]) -> list[Score]:
+def as_used(
+    engine: Infiller,
+    items: list[Item],
+    progress: Callable[[], None],
+    budget_ms: float = BUDGET_MS,
+) -> list[Score]:
     """Scores per kind of the engine as a user meets it: the length unknown, with looking up."""
     scores: list[Score] = []
     for kind in KINDS:
         own = [item for item in items if item.kind == kind]
-        answers = [_ask(engine, item, None) for item in own]
+        answers = [_ask(engine, item, None, budget_ms) for item in own]
         scores += [_engine_score(kind, "unknown length", own, answers)] if own else []
         progress()
     return scores
@@ -155,7 +161,7 @@ def paced(
 
 
 def _ask(
-    engine: Engine, item: Item, length_tokens: int | None, budget_ms: float = BUDGET_MS
+    engine: Infiller, item: Item, length_tokens: int | None, budget_ms: float = BUDGET_MS
 ) -> Suggestion:
     request = InfillRequest(
         text=item.file.text.encode(),

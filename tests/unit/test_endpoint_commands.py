@@ -1,5 +1,6 @@
 """Servers of others among the models: `sfumato model`, and what the doctor says of one."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,3 +91,22 @@ def test_the_doctor_tells_whether_the_endpoint_answers(capsys: pytest.CaptureFix
     assert status == 1
     assert "refuses the key INCEPTION_API_KEY (401: expired)" in said
     assert KEY not in said
+
+
+def test_a_server_is_measured_by_its_answers(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "sums.py").write_text("total = a + b\n" * 30)
+    scores = tmp_path / "scores.json"
+    with serving(mercury("a + b")) as server:
+        sfumato(capsys, "model", "add", "mercury", "--url", server.url)
+        words = ("eval", str(code), "--model", "mercury", "--items", "3", "--json", str(scores))
+        status, said = sfumato(capsys, *words)
+    assert status == 0
+    assert "unknown length" in said
+    assert "canvas loss" not in said
+    found = json.loads(scores.read_text())
+    assert found["model"]["model"] == "mercury-edit-2"
+    assert {score["offered"] for score in found["scores"]} != {0.0}
