@@ -138,7 +138,11 @@ def in_vscode(program: Path, folder: Path) -> list[float | None]:
     text, rows = source()
     ours = {"program": str(program), "deadlineMs": 2_000, "minChancePercent": 0}
     settings = {f"sfumato.{name}": value for name, value in ours.items()}
-    with vscode.CodeServer(folder, settings) as server, vscode.window(server) as window:
+    with (
+        vscode.browser() as browser,
+        vscode.CodeServer(folder, settings) as server,
+        vscode.window(server, browser) as window,
+    ):
         window.page.set_default_timeout(LIMIT_S * 1000)
         window.page.evaluate(CLOCK, vscode.GHOST)
         window.open("stock.py", f"{text}$0")

@@ -6,13 +6,14 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Generator, Mapping
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import psutil
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 EXTENSION = Path(__file__).parents[2] / "editors" / "vscode" / "dist" / "sfumato.vsix"
 
@@ -58,7 +59,7 @@ COUNT_GAPS = """selector => {
 }"""
 """Begins to count the frames in which there is no ghost text."""
 
-ATTEMPTS = 100
+ATTEMPTS = 200
 """What the page does not show is looked at so many times within the limit."""
 
 NO_GALLERY = {"serviceUrl": "http://127.0.0.1:9"}
@@ -91,22 +92,29 @@ class CodeServer:
         folder: Path,
         settings: Mapping[str, object],
         environment: Mapping[str, str] | None = None,
+        extensions: Sequence[Path] = (),
     ) -> None:
         self._environment = environment or {}
         self._data, self._extensions = folder / "data", folder / "extensions"
         self.workspace = folder / "workspace"
         self.workspace.mkdir(parents=True)
         self.settings(settings)
-        self._run("--install-extension", str(EXTENSION), "--force").wait(LIMIT_S)
+        for extension in (EXTENSION, *extensions):
+            self._run("--install-extension", str(extension), "--force").wait(LIMIT_S)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
         flags = ["--auth", "none", "--bind-addr", f"127.0.0.1:{self.port}"]
         quiet = ["--disable-telemetry", "--disable-update-check", "--disable-workspace-trust"]
-        self._process = self._run(*flags, *quiet, str(self.workspace), log=folder / "server.log")
+        self._log = folder / "server.log"
+        self._process = self._run(*flags, *quiet, str(self.workspace), log=self._log)
 
     def __enter__(self) -> Self:
-        return self
+        for _ in range(ATTEMPTS):
+            if "HTTP server listening" in self._log.read_text():
+                return self
+            time.sleep(LIMIT_S / ATTEMPTS)
+        raise TimeoutError(self._log.read_text())
 
     def __exit__(self, *_: object) -> None:
         for child in self.children():
@@ -127,11 +135,16 @@ class CodeServer:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps({**SETTINGS, **changed}))
 
+    def read_settings(self) -> dict[str, Any]:
+        """The settings of this machine, which the window may have changed."""
+        return json.loads((self._data / "Machine" / "settings.json").read_text())
+
     def _run(self, *words: str, log: Path | None = None) -> "subprocess.Popen[bytes]":
         folders = ["--user-data-dir", str(self._data), "--extensions-dir", str(self._extensions)]
+        program = shutil.which("code-server") or "code-server"  # PATH may be another one for it
         with Path(log or os.devnull).open("wb") as output:
             return subprocess.Popen(
-                ["code-server", *folders, *words],
+                [program, *folders, *words],
                 env={
                     **os.environ,
                     "EXTENSIONS_GALLERY": json.dumps(NO_GALLERY),
@@ -198,11 +211,24 @@ class Window:
         self.page.keyboard.type(title)
         self.page.locator(".quick-input-list-entry", has_text=title).first.click()
 
-    def answer(self, text: str) -> None:
-        """Press a button of a notification; a diff that it stands for is closed."""
+    def choose(self, text: str) -> None:
+        """Press a button of a notification."""
         self.page.locator(".notifications-toasts").get_by_role("button", name=text).click()
+
+    def answer(self, text: str) -> None:
+        """Press a button of a notification that stands for a diff, which is closed then."""
+        self.choose(text)
         self.page.locator(".monaco-diff-editor").wait_for(state="detached")
         self.page.locator(".editor-instance .monaco-editor.focused").wait_for()
+
+    def pick_folder(self, folder: Path) -> None:
+        """Answer VS Code's own dialog for folders."""
+        self.page.locator(".quick-input-widget input").fill(f"{folder}/")
+        listed = self.page.locator(".quick-input-list-entry", has_text=next(folder.iterdir()).name)
+        listed.wait_for()
+        self.page.locator(".quick-input-widget").get_by_role(
+            "button", name="Use This Clone"
+        ).click()
 
     def says(self, text: str) -> None:
         """Wait until a notification says this, and close it."""
@@ -309,16 +335,24 @@ class Window:
 
 
 @contextmanager
-def window(server: CodeServer) -> Generator[Window]:
-    """A window in a browser of its own, ready to be typed in."""
+def browser() -> Generator[Browser]:
+    """A browser for windows; there can be one at a time."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
+        chromium = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=CHROMIUM_FLAGS
         )
-        page = browser.new_context(viewport={"width": 1000, "height": 640}).new_page()
-        page.set_default_timeout(LIMIT_S * 1000)
         expect.set_options(timeout=LIMIT_S * 1000)
-        page.goto(f"http://127.0.0.1:{server.port}/", wait_until="commit")
-        page.locator(".monaco-workbench").wait_for()
-        yield Window(page, server)
-        browser.close()
+        yield chromium
+        chromium.close()
+
+
+@contextmanager
+def window(server: CodeServer, browser: Browser) -> Generator[Window]:
+    """A window, ready to be typed in, of somebody who was never there before."""
+    context = browser.new_context(viewport={"width": 1000, "height": 640})
+    page = context.new_page()
+    page.set_default_timeout(LIMIT_S * 1000)
+    page.goto(f"http://127.0.0.1:{server.port}/", wait_until="commit")
+    page.locator(".monaco-workbench").wait_for()
+    yield Window(page, server)
+    context.close()

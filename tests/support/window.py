@@ -14,9 +14,6 @@ from tests.support.vscode import Window
 
 ROOT = Path(__file__).parents[2]
 
-STARTS = "starts"
-"""Beside a program: a file with a line for each time that it was started."""
-
 ARTIFACTS = Path(os.environ.get("SFUMATO_EDITORS", ROOT / "build" / "editors"))
 """Where pictures of the windows are kept."""
 
@@ -62,8 +59,7 @@ def real_program(folder: Path) -> str:
 def _program(folder: Path, environment: str, command: str) -> str:
     folder.mkdir(exist_ok=True)
     program = folder / "sfumato"
-    started = f"echo started >> '{folder / STARTS}'"
-    program.write_text(f"#!/bin/sh\nexport {environment}\n{started}\nexec {command}\n")
+    program.write_text(f"#!/bin/sh\nexport {environment}\nexec {command}\n")
     program.chmod(0o755)
     return str(program)
 
@@ -74,9 +70,10 @@ def settings(program: str, **more: object) -> dict[str, object]:
     return {f"sfumato.{name}": value for name, value in ours.items()}
 
 
-def is_(window: Window, state: str) -> None:
-    """Wait until the item in the status bar says so."""
-    expect(window.status).to_have_accessible_name(re.compile(f"Sfumato: {state}"))
+def is_(window: Window, state: str, program: str = "") -> None:
+    """Wait until the item in the status bar says so, of a program if one is named."""
+    said = re.compile(f"Sfumato: {state}.*{re.escape(program)}", re.DOTALL)
+    expect(window.status).to_have_accessible_name(said)
 
 
 @contextmanager
@@ -91,13 +88,6 @@ def running(window: Window, program: str, **more: object) -> Generator[Window]:
 
 
 def _use(window: Window, changed: Mapping[str, object]) -> None:
-    """Change the program, and wait until it was started and is ready."""
-    starts = Path(str(changed["sfumato.program"])).with_name(STARTS)
-    before = _size(starts)
+    """Change the program, and wait until that one is ready."""
     window.server.settings(changed)
-    window.wait_until(lambda: _size(starts) > before)
-    is_(window, "idle")
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+    is_(window, "idle", str(changed["sfumato.program"]))

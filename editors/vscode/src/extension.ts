@@ -12,7 +12,7 @@ import { StatusItem } from './status';
 
 let server: Server | undefined;
 
-export async function activate(context: vscode.ExtensionContext): Promise<void> {
+export function activate(context: vscode.ExtensionContext): void {
   const log = vscode.window.createOutputChannel('Sfumato', { log: true });
   const pause = new Pause();
   const status = new StatusItem(pause);
@@ -29,7 +29,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     }
   });
   context.subscriptions.push(changed);
-  await running.start();
+  void running.start(); // may ask the user something, which commands do not wait for
 }
 
 export async function deactivate(): Promise<void> {

@@ -1,8 +1,9 @@
-/** Where the program `sfumato` is, and how it gets there if it is nowhere. */
+/** Where the program `sfumato` is, and where a Python is that can run it. */
 
 import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import * as path from 'node:path';
 import { promisify } from 'node:util';
 import * as vscode from 'vscode';
@@ -25,7 +26,7 @@ export class Unavailable extends Error {}
 export async function findProgram(
   context: vscode.ExtensionContext,
 ): Promise<string | undefined> {
-  const configured = own<string>('program');
+  const configured = own<string>('program').replace(/^~(?=[/\\])/, homedir());
   if (configured) {
     if (await canRun(configured)) {
       return configured;
@@ -37,9 +38,8 @@ export async function findProgram(
   if (interpreter) {
     folders.push(path.dirname(interpreter));
   }
-  folders.push(path.join(ownEnvironment(context), SCRIPTS));
-  for (const folder of folders) {
-    const program = path.join(folder, NAME);
+  const places = folders.map((folder) => path.join(folder, NAME));
+  for (const program of [...places, programIn(ownEnvironment(context))]) {
     if (await canRun(program)) {
       return program;
     }
@@ -47,56 +47,28 @@ export async function findProgram(
   return undefined;
 }
 
-/** Make an environment of our own, with the user's consent; undefined without it. */
-export async function offerToInstall(
-  context: vscode.ExtensionContext,
-  log: vscode.LogOutputChannel,
-): Promise<string | undefined> {
-  const install = 'Install';
-  const answer = await vscode.window.showInformationMessage(
-    'Sfumato needs its language server, which was not found. Install it into a Python ' +
-      'environment of its own? It is loaded from the package index that pip is set up for.',
-    install,
-    'Not Now',
-  );
-  if (answer !== install) {
-    return undefined;
-  }
-  return vscode.window.withProgress(
-    { location: vscode.ProgressLocation.Notification, title: 'Sfumato', cancellable: true },
-    (progress, token) => installInto(ownEnvironment(context), log, progress, token),
-  );
-}
-
-async function installInto(
-  environment: string,
-  log: vscode.LogOutputChannel,
-  progress: vscode.Progress<{ message: string }>,
-  token: vscode.CancellationToken,
-): Promise<string> {
-  progress.report({ message: 'looking for Python' });
-  const python = await findPython();
-  const abort = new AbortController();
-  token.onCancellationRequested(() => abort.abort());
-  const step = async (message: string, program: string, ...words: string[]): Promise<void> => {
-    progress.report({ message });
-    log.info(`${program} ${words.join(' ')}`);
-    try {
-      const { stdout } = await run(program, words, { signal: abort.signal });
-      log.info(stdout);
-    } catch (error) {
-      log.error(String((error as { stderr?: string }).stderr || error));
-      const reason = token.isCancellationRequested ? 'was stopped' : 'failed';
-      throw new Unavailable(`Installing Sfumato ${reason} while ${message}.`);
-    }
-  };
-  await step('making an environment', python, '-m', 'venv', environment);
-  const pip = [path.join(environment, SCRIPTS, 'python'), '-m', 'pip', 'install'] as const;
-  await step('loading the server (a few minutes)', ...pip, own<string>('package'));
+/** Where `make setup` puts the program in a clone, or pip in an environment of ours. */
+export function programIn(environment: string): string {
   return path.join(environment, SCRIPTS, NAME);
 }
 
-async function findPython(): Promise<string> {
+export function pythonIn(environment: string): string {
+  return path.join(environment, SCRIPTS, 'python');
+}
+
+export function ownEnvironment(context: vscode.ExtensionContext): string {
+  return path.join(context.globalStorageUri.fsPath, 'venv');
+}
+
+export async function canRun(program: string): Promise<boolean> {
+  return access(program, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The selected interpreter or one on PATH, if it is recent enough. */
+export async function findPython(): Promise<string> {
   const interpreter = await selectedInterpreter();
   const recent = 'import sys; sys.exit(sys.version_info < (3, 11))';
   for (const python of interpreter ? [interpreter, ...PYTHONS] : PYTHONS) {
@@ -115,15 +87,4 @@ async function selectedInterpreter(): Promise<string | undefined> {
   const extension = vscode.extensions.getExtension('ms-python.python');
   const api = await extension?.activate();
   return api?.environments?.getActiveEnvironmentPath?.()?.path;
-}
-
-function ownEnvironment(context: vscode.ExtensionContext): string {
-  return path.join(context.globalStorageUri.fsPath, 'venv');
-}
-
-async function canRun(program: string): Promise<boolean> {
-  return access(program, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
 }

@@ -7,13 +7,15 @@ import {
   ErrorAction,
   LanguageClient,
   type LanguageClientOptions,
+  RevealOutputChannelOn,
   type ServerOptions,
 } from 'vscode-languageclient/node';
 
 import type { Diffs } from './diffs';
+import { offerToInstall } from './install';
 import type { Pause } from './pause';
 import type { Draft, Preview } from './preview';
-import { Unavailable, findProgram, offerToInstall } from './program';
+import { Unavailable, findProgram } from './program';
 import { languages, own, serverSettings } from './settings';
 import type { Status, StatusItem } from './status';
 
@@ -63,13 +65,14 @@ export class Server {
         return;
       }
       this.program = program;
+      status.setProgram(program);
       await this.inTurn(() => this.launch());
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       log.error(message);
       status.fail(message);
-      if (error instanceof Unavailable) {
-        void vscode.window.showErrorMessage(message);
+      if (error instanceof Unavailable && (await showError(message))) {
+        log.show();
       }
     }
   }
@@ -138,6 +141,7 @@ export class Server {
     return {
       documentSelector: languages(this.context).map((language) => ({ language })),
       outputChannel: log,
+      revealOutputChannelOn: RevealOutputChannelOn.Never, // the status item says what is wrong
       initializationOptions: serverSettings(this.context),
       synchronize: { configurationSection: 'sfumato' },
       errorHandler: {
@@ -191,4 +195,10 @@ export class Server {
     this.startedAt = Date.now();
     return { action: CloseAction.Restart, handled: true };
   }
+}
+
+/** Tell the user what is wrong; whether the log is asked for. */
+async function showError(message: string): Promise<boolean> {
+  const showLog = 'Show the Log';
+  return (await vscode.window.showErrorMessage(message, showLog)) === showLog;
 }

@@ -32,6 +32,7 @@ export class StatusItem implements vscode.Disposable {
   );
   private readonly listeners: vscode.Disposable[];
   private status: Status = { state: 'starting' };
+  private program: string | undefined;
 
   constructor(private readonly pause: Pause) {
     this.item.name = 'Sfumato';
@@ -46,6 +47,12 @@ export class StatusItem implements vscode.Disposable {
 
   set(status: Status): void {
     this.status = status;
+    this.draw();
+  }
+
+  /** That is being started. */
+  setProgram(program: string): void {
+    this.program = program;
     this.draw();
   }
 
@@ -88,6 +95,9 @@ export class StatusItem implements vscode.Disposable {
     }
     if (unchecked) {
       yield unchecked;
+    }
+    if (this.program) {
+      yield `Program ${this.program}`;
     }
   }
 }
