@@ -23,6 +23,7 @@ LIMIT_S = 60.0
 SETTINGS: Mapping[str, object] = {
     "workbench.startupEditor": "none",
     "workbench.tips.enabled": False,
+    "workbench.editor.enablePreview": False,
     "security.workspace.trust.enabled": False,
     "telemetry.telemetryLevel": "off",
     "extensions.ignoreRecommendations": True,
@@ -184,10 +185,12 @@ class Window:
         """Make a file, open it, and put the cursor where `$0` is."""
         before, _, after = text.partition("$0")
         if self.file.is_file():
-            self.file.unlink()  # closed long since; the list of files stays short enough to be seen
+            self.file.unlink()  # closed long since, and no part of the next test
         self.file = self.server.workspace / name
         self.file.write_text(before + after, newline="")
-        self.page.get_by_role("treeitem", name=name, exact=True).dblclick()
+        self.page.keyboard.press("Control+P")  # the list of files may not have noticed it yet
+        self.page.locator(".quick-input-widget input").fill(str(self.file))
+        self.page.locator(".quick-input-list-entry", has_text=name).first.click()
         self.page.locator(f".tab.active[data-resource-name='{name}']").wait_for()
         self.editor.click()
         units = len(before.rpartition("\n")[2].encode("utf-16-le")) // 2
