@@ -6,6 +6,7 @@ Sources: SwiGLU, arXiv:2002.05202; experts, OLMoE, arXiv:2409.02060; choice by g
 that balances the load, DeepSeek-V3, arXiv:2412.19437.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -104,6 +105,19 @@ class Router(nn.Module):
         return grouped_XGP.masked_fill(closed_XG[..., None], float("-inf")).flatten(-2)
 
 
+def mixed(x_XD: Tensor, choice: Choice, expert: Callable[[int, Tensor], Tensor]) -> Tensor:
+    """What its experts make of each token, weighed, [X, D].
+
+    expert  by its number, applied to the R tokens that chose it
+    """
+    mixed_XD = torch.zeros_like(x_XD)
+    for index in choice.experts_XA.unique().tolist():
+        rows, places = (choice.experts_XA == index).nonzero(as_tuple=True)
+        weights_R1 = choice.weights_XA[rows, places, None].to(x_XD.dtype)
+        mixed_XD.index_add_(0, rows, expert(index, x_XD[rows]) * weights_R1)
+    return mixed_XD
+
+
 class Experts(nn.Module):
     """Each token takes the experts that the router chooses for it, and the shared one."""
 
@@ -117,12 +131,7 @@ class Experts(nn.Module):
 
     def forward(self, x_NTD: Tensor) -> Tensor:
         x_XD = x_NTD.flatten(0, -2)
-        choice = self.gate(x_XD)
-        mixed_XD = torch.zeros_like(x_XD)
-        for index in choice.experts_XA.unique().tolist():
-            rows, places = (choice.experts_XA == index).nonzero(as_tuple=True)
-            weights_R1 = choice.weights_XA[rows, places, None].to(x_XD.dtype)
-            mixed_XD.index_add_(0, rows, self.experts[index](x_XD[rows]) * weights_R1)
+        mixed_XD = mixed(x_XD, self.gate(x_XD), lambda index, x_RD: self.experts[index](x_RD))
         if self.shared_experts is not None:
             mixed_XD = mixed_XD + self.shared_experts(x_XD)
         return mixed_XD.view_as(x_NTD)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.families.experts import FeedForward
+from engine.families.experts import Choice, FeedForward, mixed
 from engine.families.past import KeysValues, Past, length
 from engine.families.transformer import Turn, turned
 
@@ -147,7 +147,7 @@ class Layer(nn.Module):
         x_NTD = x_NTD + self.post_attention_layernorm(mixed_NTD)
         fed_NTD = self.mlp(self.pre_feedforward_layernorm(x_NTD))
         chosen = self.router(x_NTD.flatten(0, 1))
-        mixed_XD = self.experts(self.pre_feedforward_layernorm_2(x_NTD).flatten(0, 1), *chosen)
+        mixed_XD = self.experts(self.pre_feedforward_layernorm_2(x_NTD).flatten(0, 1), chosen)
         both_NTD = self.post_feedforward_layernorm_1(fed_NTD)
         both_NTD = both_NTD + self.post_feedforward_layernorm_2(mixed_XD.view_as(x_NTD))
         return (x_NTD + self.post_feedforward_layernorm(both_NTD)) * scalar, kept
@@ -216,7 +216,7 @@ class SelfConditioning(GeluFeedForward):
 
 
 class Router(nn.Module):
-    """The best experts of each token, int64 [X, A], and their weights, which have a scale each."""
+    """Chooses the best experts, which have a scale each for their weights."""
 
     def __init__(self, shape: GemmaShape) -> None:
         super().__init__()
@@ -225,12 +225,12 @@ class Router(nn.Module):
         self.scale = nn.Parameter(torch.ones(shape.width))
         self.per_expert_scale = nn.Parameter(torch.ones(shape.experts))
 
-    def forward(self, x_XD: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x_XD: Tensor) -> Choice:
         width = x_XD.shape[-1]
         normed_XD = F.rms_norm(x_XD, (width,), eps=self.epsilon) * self.scale * width**-0.5
         best = self.proj(normed_XD).float().softmax(-1).topk(self.chosen, -1)
         weights_XA = best.values / best.values.sum(-1, keepdim=True)
-        return best.indices, weights_XA * self.per_expert_scale[best.indices]
+        return Choice(best.indices, weights_XA * self.per_expert_scale[best.indices])
 
 
 class PackedExperts(nn.Module):
@@ -242,11 +242,9 @@ class PackedExperts(nn.Module):
         self.gate_up_proj = nn.Parameter(torch.empty(shape.experts, 2 * hidden, width))
         self.down_proj = nn.Parameter(torch.empty(shape.experts, width, hidden))
 
-    def forward(self, x_XD: Tensor, experts_XA: Tensor, weights_XA: Tensor) -> Tensor:
-        mixed_XD = torch.zeros_like(x_XD)
-        for index in experts_XA.unique().tolist():
-            rows, places = (experts_XA == index).nonzero(as_tuple=True)
-            gate, up = F.linear(x_XD[rows], self.gate_up_proj[index]).chunk(2, -1)
-            out_RD = F.linear(F.gelu(gate, approximate="tanh") * up, self.down_proj[index])
-            mixed_XD.index_add_(0, rows, out_RD * weights_XA[rows, places, None].to(out_RD.dtype))
-        return mixed_XD
+    def forward(self, x_XD: Tensor, choice: Choice) -> Tensor:
+        return mixed(x_XD, choice, self._expert)
+
+    def _expert(self, index: int, x_RD: Tensor) -> Tensor:
+        gate, up = F.linear(x_RD, self.gate_up_proj[index]).chunk(2, -1)
+        return F.linear(F.gelu(gate, approximate="tanh") * up, self.down_proj[index])
