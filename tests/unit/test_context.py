@@ -35,6 +35,19 @@ def test_a_long_document_is_cut_around_the_cursor_at_line_ends() -> None:
     assert after[-1] == f"line {3_333 + MAX_LINES_AFTER}"
 
 
+def test_a_long_document_is_cut_between_items() -> None:
+    items = [
+        f"def f{number}():\n" + "    x = (\n        1\n    )\n" * 9 + "\n\n"
+        for number in range(300)
+    ]
+    items[200] = "def g():\n    return $0\n\n\n"
+    request = build_request(site_at("".join(items)), 1, 400)
+    assert request is not None
+    assert request.text.startswith(b"def f")
+    assert request.text.endswith(b"    )\n\n\n")
+    assert request.text.count(b"\n", 0, request.hole.start) > MAX_LINES_BEFORE - 2 * STRIDE_LINES
+
+
 def test_typing_on_does_not_move_the_window() -> None:
     text = "x = 1\n" * 3_050
     one, two = (build_request(site_at(text + more + "$0"), 1, 400) for more in ("", "y = 2\n"))
