@@ -10,7 +10,7 @@ that are 0.9 sure do not wait (Fast-dLLM, arXiv:2505.22618).
 """
 
 from engine.families.blockwise import BlockLayout, blockwise
-from engine.families.codec import FolderCodec
+from engine.families.codec import codec_of
 from engine.families.folder import Folder
 from engine.families.model import Plan
 from engine.families.qwen import in_blocks
@@ -28,7 +28,7 @@ def claims(folder: Folder) -> bool:
 
 def plan(folder: Folder) -> Plan:
     """Raises CheckpointError."""
-    codec, norm = FolderCodec(folder), _QK_NORM[folder.architecture]
+    codec, norm = codec_of(folder), _QK_NORM[folder.architecture]
     turn_end = codec.specials.get("<|im_end|>")
     layout = BlockLayout(
         block=int(folder.config.get("block_size") or _BLOCK),

@@ -6,7 +6,7 @@ special, even if it spells one; every UTF-8 string round-trips, so nothing is no
 
 import json
 from collections.abc import Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from tokenizers import Regex, models, pre_tokenizers
@@ -117,6 +117,12 @@ class FolderCodec:
     @cached_property
     def _byte_ids(self) -> dict[int, int]:
         return {run[0]: index for index, run in enumerate(self.token_bytes) if len(run) == 1}
+
+
+@lru_cache(maxsize=1)
+def codec_of(folder: Folder) -> FolderCodec:
+    """Read once for each folder: a large vocabulary takes seconds. Raises CheckpointError."""
+    return FolderCodec(folder)
 
 
 def _added(folder: Folder, named: Mapping[str, Any]) -> dict[str, int]:

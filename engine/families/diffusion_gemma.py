@@ -18,7 +18,7 @@ from torch import Tensor
 
 from engine.device import Placement
 from engine.errors import CheckpointError
-from engine.families.codec import FolderCodec
+from engine.families.codec import FolderCodec, codec_of
 from engine.families.folder import Folder
 from engine.families.gemma import Gemma, GemmaShape, Heads
 from engine.families.ids import engine_ids, engine_log_probs, own_canvas, own_ids
@@ -146,7 +146,7 @@ def claims(folder: Folder) -> bool:
 
 def plan(folder: Folder) -> Plan:
     """Raises CheckpointError."""
-    codec, text = FolderCodec(folder), folder.config.get("text_config", {})
+    codec, text = codec_of(folder), folder.config.get("text_config", {})
     begin = codec.role(text, "bos")
     if begin is None:
         raise CheckpointError(f"{folder.path} does not say which token begins a text")

@@ -7,7 +7,7 @@ Source: github.com/NVlabs/Fast-dLLM, v2, generation_functions.py; arXiv:2509.263
 """
 
 from engine.families.blockwise import BlockLayout, blockwise
-from engine.families.codec import FolderCodec
+from engine.families.codec import codec_of
 from engine.families.folder import Folder
 from engine.families.model import Plan
 from engine.families.stack import shape_of
@@ -25,7 +25,7 @@ def claims(folder: Folder) -> bool:
 
 def plan(folder: Folder) -> Plan:
     """Raises CheckpointError."""
-    codec, block = FolderCodec(folder), int(folder.config.get("bd_size", _BLOCK))
+    codec, block = codec_of(folder), int(folder.config.get("bd_size", _BLOCK))
     layout = BlockLayout(
         block=block,
         part=min(_PART, block),

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from engine.errors import CheckpointError
-from engine.families.codec import FolderCodec
+from engine.families.codec import codec_of
 from engine.families.folder import Folder
 from engine.families.left_to_right import Prompt, left_to_right
 from engine.families.model import Plan
@@ -68,12 +68,12 @@ _KINDS = {
 def claims(folder: Folder) -> bool:
     """Has the tokenizer the marks of its family? What has a mask too was claimed before."""
     kind = _KINDS.get(folder.architecture)
-    return kind is not None and set(kind.marks) <= set(FolderCodec(folder).specials)
+    return kind is not None and set(kind.marks) <= set(codec_of(folder).specials)
 
 
 def plan(folder: Folder) -> Plan:
     """Raises CheckpointError."""
-    kind, codec = _KINDS[folder.architecture], FolderCodec(folder)
+    kind, codec = _KINDS[folder.architecture], codec_of(folder)
     before, between, closing = (codec.specials[mark] for mark in kind.marks)
     begin = codec.role(folder.config, "bos") if kind.opened else None
     opening = (before,) if begin is None else (begin, before)

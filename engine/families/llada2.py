@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from engine.errors import CheckpointError
 from engine.families.blockwise import BlockLayout, Edits, blockwise
-from engine.families.codec import FolderCodec
+from engine.families.codec import codec_of
 from engine.families.experts import Routing
 from engine.families.folder import Folder, Rows
 from engine.families.model import Plan
@@ -39,7 +39,7 @@ def claims(folder: Folder) -> bool:
 
 def plan(folder: Folder) -> Plan:
     """Raises CheckpointError."""
-    codec, shape = FolderCodec(folder), _shape(folder)
+    codec, shape = codec_of(folder), _shape(folder)
     if folder.config.get("score_function", "sigmoid") != "sigmoid":
         raise CheckpointError(f"{folder.path}: experts are not scored by sigmoid, unknown here")
     end = folder.config.get("eos_token_id")

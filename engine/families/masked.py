@@ -6,7 +6,7 @@ is 0.9 sure is not waited for (Fast-dLLM, arXiv:2505.22618).
 
 from functools import partial
 
-from engine.families.codec import FolderCodec
+from engine.families.codec import codec_of
 from engine.families.folder import Folder
 from engine.families.full import CANDIDATES, FILL_TOKENS, SLOTS, Layout, full_attention
 from engine.families.model import CONTEXT_TOKENS
@@ -23,7 +23,7 @@ def masked(folder: Folder, shape: Shape, mask: int, named: Naming = hub_name) ->
 
     mask  where neither config nor tokenizer names it
     """
-    codec = FolderCodec(folder)
+    codec = codec_of(folder)
     begin = codec.role(folder.config, "bos")
     layout = Layout(
         mask=codec.mask(folder.config, mask),

@@ -14,7 +14,7 @@ github.com/ZHZisZZ/dllm; Open-dCoder, github.com/pengzhangzhi/Open-dLLM.
 from dataclasses import dataclass, replace
 from functools import partial
 
-from engine.families.codec import MASK_NAMES, FolderCodec
+from engine.families.codec import MASK_NAMES, FolderCodec, codec_of
 from engine.families.folder import Folder
 from engine.families.full import CANDIDATES, FILL_TOKENS, SLOTS, Layout, full_attention
 from engine.families.ids import OFFSET
@@ -71,7 +71,7 @@ def has_mask(folder: Folder) -> bool:
     """Does the config or the tokenizer name a mask? Else a Qwen2 reads left to right."""
     if isinstance(folder.config.get("mask_token_id"), int):
         return True
-    codec = FolderCodec(folder)
+    codec = codec_of(folder)
     return codec.special("mask_token") is not None or any(
         name in codec.specials for name in MASK_NAMES
     )
@@ -79,7 +79,7 @@ def has_mask(folder: Folder) -> bool:
 
 def plan(folder: Folder) -> Plan:
     """Raises CheckpointError."""
-    kind, codec = _KINDS[folder.architecture], FolderCodec(folder)
+    kind, codec = _KINDS[folder.architecture], codec_of(folder)
     shape = shape_of(folder, qkv_bias=not kind.qk_norm, qk_norm=kind.qk_norm)
     return full_attention(
         folder, codec, shape, _layout(folder, codec, kind), _filling(folder, codec, kind)

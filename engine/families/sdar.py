@@ -5,7 +5,7 @@ Source: github.com/JetAstra/SDAR, generate.py and modeling_sdar.py.
 """
 
 from engine.families.blockwise import BlockLayout, blockwise
-from engine.families.codec import FolderCodec
+from engine.families.codec import codec_of
 from engine.families.folder import Folder
 from engine.families.model import Plan
 from engine.families.stack import shape_of
@@ -21,7 +21,7 @@ def claims(folder: Folder) -> bool:
 
 def plan(folder: Folder) -> Plan:
     """Raises CheckpointError."""
-    codec = FolderCodec(folder)
+    codec = codec_of(folder)
     layout = BlockLayout(
         block=folder.number("block_size"),
         mask=codec.mask(folder.config, _MASK),

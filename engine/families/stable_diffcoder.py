@@ -10,7 +10,7 @@ arXiv:2506.03524.
 """
 
 from engine.families.blockwise import BlockLayout, SuffixFirst, blockwise
-from engine.families.codec import FolderCodec
+from engine.families.codec import codec_of
 from engine.families.folder import Folder
 from engine.families.model import Plan
 from engine.families.stack import shape_of
@@ -29,7 +29,7 @@ def claims(folder: Folder) -> bool:
 
 def plan(folder: Folder) -> Plan:
     """Raises CheckpointError."""
-    codec = FolderCodec(folder)
+    codec = codec_of(folder)
     marks = [codec.specials[name] for name in _PROMPT if name in codec.specials]
     layout = BlockLayout(
         block=_BLOCK,

@@ -11,8 +11,17 @@ from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariable
 
 from engine import families
 from engine.errors import CheckpointError
+from engine.families import codec
+from engine.families.folder import Folder
 from tests.support.hub_folders import special, write_config
-from tests.support.qwen_folders import A2D_QWEN2, DREAM, END, weights_in
+from tests.support.qwen_folders import (
+    A2D_QWEN2,
+    DREAM,
+    END,
+    OPEN_DCODER,
+    Family,
+    weights_in,
+)
 from tests.support.tiny_model import CPU
 
 
@@ -71,3 +80,19 @@ def test_a_mask_that_nobody_names_is_asked_for(tmp_path: Path) -> None:
     config = json.loads((tmp_path / "config.json").read_text())
     write_config(tmp_path, config | {"mask_token_id": special(1)})
     assert families.load(tmp_path, CPU).traits.parameters
+
+
+@pytest.mark.parametrize("family", [A2D_QWEN2, OPEN_DCODER])
+def test_a_vocabulary_is_read_once(
+    family: Family, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, read = family.write(tmp_path), list[Path]()
+    whole = codec.FolderCodec.__init__
+
+    def counted(self: codec.FolderCodec, folder: Folder) -> None:
+        read.append(folder.path)
+        whole(self, folder)
+
+    monkeypatch.setattr(codec.FolderCodec, "__init__", counted)
+    families.load(folder, CPU)
+    assert read == [folder]
