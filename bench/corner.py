@@ -9,10 +9,15 @@ from pathlib import Path
 import engine
 
 
-def own_source(name: str = "*.py") -> str:
+def own_files(name: str = "*.py") -> list[str]:
     """Python of Sfumato's own engine, which is there wherever this runs: one file, or all."""
     folder = Path(engine.__file__).parent
-    return "\n".join(path.read_text() for path in sorted(folder.glob(name)))
+    return [path.read_text() for path in sorted(folder.glob(name))]
+
+
+def own_source(name: str = "*.py") -> str:
+    """The same as one text."""
+    return "\n".join(own_files(name))
 
 
 @contextmanager

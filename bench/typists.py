@@ -1,4 +1,4 @@
-"""Many people who type at once, each at a place of their own, on one engine.
+"""Many people who type at once on one engine, each the missing part of a file.
 
 A key overtakes the request before it, as in an editor: what counts is what comes in time.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.corner import own_corner, own_source
+from bench.corner import own_corner, own_files
 from bench.timing import percentile
 from engine.client import EngineClient
 from engine.errors import EngineBusy
@@ -24,6 +24,8 @@ _SECONDS = 8.0
 _PAUSE_S, _SPREAD = 0.18, 0.6
 """Between two keys: the median of a log-normal distribution, and the deviation of its logarithm."""
 _BUDGET_MS = 500.0
+_TYPED = 500
+"""Characters of each file that are still to be typed."""
 
 
 @dataclass(slots=True)
@@ -75,13 +77,13 @@ async def _measure(model: Path, counts: tuple[int, ...]) -> list[Crowd]:
 
 
 async def _let_type(model: Path, count: int) -> Crowd:
-    crowd, text = Crowd(count), own_source()
+    crowd, texts = Crowd(count), [text for text in own_files() if len(text) > 2 * _TYPED]
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(_client(model, n)) for n in range(count)]
         end_s = time.monotonic() + _SECONDS
         got = await asyncio.gather(
             *(
-                _type(client, text, random.Random(seed), end_s, crowd)
+                _type(client, texts[seed % len(texts)], random.Random(seed), end_s, crowd)
                 for seed, client in enumerate(clients)
             )
         )
@@ -104,9 +106,8 @@ async def _type(
     client: EngineClient, text: str, rng: random.Random, end_s: float, crowd: Crowd
 ) -> int:
     """Type on from some place, with a request after each key; how many were answered in time."""
-    place = rng.randrange(len(text) // 2)
-    before, rest, answered = text[:place][-20_000:], text[place : place + 500], 0
-    behind = text[place + 500 :][:20_000]
+    place, answered = rng.randrange(len(text) - _TYPED), 0
+    before, rest, behind = text[:place], text[place : place + _TYPED], text[place + _TYPED :]
     for typed in range(1, len(rest)):
         pause_s = rng.lognormvariate(0, _SPREAD) * _PAUSE_S
         if time.monotonic() + pause_s > end_s:
