@@ -21,7 +21,7 @@ from engine.infill import Engine
 from engine.rendezvous import DEFAULT_MODEL
 from engine.threads import SERVING_THREADS
 
-_WIDTH = 110
+_WIDTH = 130
 """Columns, whatever the terminal has: a table that is cut is worth nothing."""
 
 
