@@ -8,6 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from engine.device import Placement, matmul_flops
+from engine.matrix import flop_formulas
 
 _TRIES = 20
 
@@ -27,7 +28,7 @@ class Machine:
 
     def floor_ms(self, work: Callable[[], object], read_bytes: int) -> float:
         """The longer of reading so many bytes and computing the matrix products in `work`."""
-        with FlopCounterMode(display=False) as counter:
+        with FlopCounterMode(display=False, custom_mapping=flop_formulas()) as counter:
             work()
         compute_ms = counter.get_total_flops() / self.gemm_gflop_s / 1e6
         return max(compute_ms, read_bytes / self.read_gb_s / 1e6)

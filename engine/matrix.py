@@ -6,7 +6,8 @@ caches, as they do in a pass; in bfloat16 the result is the same to the last bit
 (`tests/bench/LOG.md`).
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,18 @@ Product = Callable[[Tensor], Tensor]
 
 _ROWS = 16
 """What the layout is chosen for. It serves one row, or hundreds, hardly less."""
+
+
+def flop_formulas() -> dict[Any, Callable[..., int]]:
+    """What torch's flop counter does not know: a product with weights that are laid out."""
+
+    def flops(x_shape: Sequence[int], weight_shape: Sequence[int], *_: object, **__: object) -> int:
+        return 2 * math.prod(x_shape) * weight_shape[0]
+
+    if not torch.backends.mkldnn.is_available():
+        return {}
+    kernels: Any = torch.ops.mkldnn
+    return {kernels._linear_pointwise: flops}  # noqa: SLF001
 
 
 def product_with(weight_OI: Tensor) -> Product:

@@ -17,6 +17,7 @@ from bench.timing import Spread, percentile, side_by_side
 from bench.typists import Crowd
 from engine.inference import Inference
 from engine.kv_cache import PREFIX
+from engine.matrix import product_with
 from engine.tokenizer import SPECIALS
 from engine.types import EngineInfo
 from tests.support.tiny_model import CPU, tiny_denoiser
@@ -67,6 +68,12 @@ def test_the_floor_is_the_longer_of_reading_and_computing(read_bytes: int, floor
     left, right = torch.ones(10, 20), torch.ones(20, 40)
     work = MACHINE.floor_ms(lambda: left @ right, read_bytes)
     assert work == pytest.approx(floor_ms)
+
+
+@torch.inference_mode()
+def test_products_with_weights_laid_out_count_too() -> None:
+    product, rows = product_with(torch.ones(40, 20)), torch.ones(10, 20)
+    assert MACHINE.floor_ms(lambda: product(rows), 0) == pytest.approx(0.032)
 
 
 def test_variants_are_called_in_turn() -> None:
