@@ -13,11 +13,12 @@ from tests.support.processes import corner, end_processes
 from tests.support.vscode import Window
 from tests.support.window import ARTIFACTS, ROOT, real_program, running
 
-BEFORE, _, AFTER = (ROOT / "examples" / "inventory.py").read_text().partition("[$0]")
-TEXT = f"{BEFORE}$0{AFTER.replace('$0', '')}"
-"""A bracket at the cursor, and the model knows what to delete."""
+EXAMPLE = (ROOT / "examples" / "inventory.py").read_text().replace("[$0]", "[name]")
+BEFORE, TOTAL, AFTER = EXAMPLE.replace("$0", "").partition("    def total")
+TEXT = f"{BEFORE}    def drop(self, name):\n        if name$0\n\n{TOTAL}{AFTER}"
+"""A space at the cursor, and the model knows what to ask."""
 
-ROWS, COLUMNS = 21, 62
+ROWS, COLUMNS = 23, 62
 
 
 @pytest.fixture
@@ -28,9 +29,9 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_ghost_text_comes_and_is_taken_in_vs_code(code: Window, folder: Path) -> None:
-    with running(code, real_program(folder / "program"), minChancePercent=0):
+    with running(code, real_program(folder / "program")):
         code.open("inventory.py", TEXT)
-        code.type("[")
+        code.type(" ")
         shown = code.wait_for_some_ghost()
         code.shoot_editor(ARTIFACTS / "vscode.png")
         code.press("Tab")
@@ -41,11 +42,13 @@ def test_ghost_text_comes_and_is_taken_in_vs_code(code: Window, folder: Path) ->
 @pytest.mark.skipif(not neovims(), reason="no Neovim was found")
 def test_ghost_text_is_drawn_in_neovim(code: Window, folder: Path) -> None:
     sfumato = str(Path(sys.executable).with_name("sfumato"))
-    settings = {"deadline_ms": 10_000, "min_chance_percent": 0}
+    settings = {"deadline_ms": 10_000}
     config = {"cmd": [sfumato, "lsp"], "settings": settings}
     with Neovim(neovims()[0], folder, plugin.init(config)) as editor:
         plugin.ready(editor, folder)
         editor.edit(folder / "inventory.py", TEXT)
-        editor.type("[")
-        editor.wait(lambda lines: any(re.search(r"del self\.items\[\S", line) for line in lines))
+        editor.type(" ")
+        editor.wait(
+            lambda lines: any(re.search(r"        if name \S", line) for line in lines[18:20])
+        )
         code.draw(editor.html(ROWS, COLUMNS), ARTIFACTS / "neovim.png")

@@ -116,3 +116,13 @@ def test_drafts_are_drawn_as_they_sharpen(code: Window, folder: Path) -> None:
         code.wait_for_ghost("f(names)")
         assert code.page.evaluate("draft") == '"f(n░░░░░"'
     os.close(leave)
+
+
+def test_the_walkthrough_leads_through_what_there_is(code: Window) -> None:
+    code.open("walked.py", METHOD)
+    code.command("Welcome: Open Walkthrough...")
+    code.page.locator(".quick-input-list-entry", has_text="Get Started with Sfumato").click()
+    steps = code.page.locator(".gettingStarted .step-title")
+    for title in ("Get the language server", "Accept suggestions", "Fill, repair, rewrite"):
+        steps.filter(has_text=title).wait_for()
+    code.press("Control+W")
