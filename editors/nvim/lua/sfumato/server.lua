@@ -183,7 +183,7 @@ function M.exited(code, signal, client_id)
     status.set(client_id, nil)
     if restarting then
       restarting = false
-      M.enable()
+      vim.schedule(M.enable) -- once more: Neovim 0.10 takes the old client for a living one until then
       return
     end
     if (code == 0 and signal == 0) or signal == SIGTERM or vim.v.exiting ~= vim.NIL then
