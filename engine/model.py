@@ -20,13 +20,16 @@ modded-nanogpt), which lets a single layer look a token up by the one before it.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.pointer import Pointer, mixed
+
+if TYPE_CHECKING:
+    from torch.nn.attention.flex_attention import BlockMask
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +105,13 @@ class Scene(NamedTuple):
     here    to where each slot stands, [B, N, C, 1, E/2]
     edge    to the hole's edge in the suffix, [B, N, 1, 1, E/2]
     hidden  bool [B, 1, N, 1, prefix + suffix + C], what a canvas does not see
+    seen    the same for the fused kernel (`engine/fused.py`), where that is used
     """
 
     here: Turn
     edge: Turn
     hidden: Tensor
+    seen: "BlockMask | None" = None
 
 
 class Denoiser(nn.Module):
@@ -160,11 +165,14 @@ class Denoiser(nn.Module):
             stream.append(kept)
         return self.norm(x_BTD), stream
 
-    def denoise(self, canvas_BNC: Tensor, before_BN: Tensor, context: Context) -> Tensor:
+    def denoise(
+        self, canvas_BNC: Tensor, before_BN: Tensor, context: Context, *, fused: bool = False
+    ) -> Tensor:
         """Look at canvases in their context; returns hidden states [B, N, C, D].
 
         canvas_BNC  int64 ids, masked slots included
         before_BN   int64, the token just left of each canvas
+        fused       attend in one kernel (`engine/fused.py`), made for many canvases
         """
         embedded_BNCD = self.embedding(canvas_BNC)
         before_BN1D = self.embedding(before_BN)[:, :, None]
@@ -173,6 +181,8 @@ class Denoiser(nn.Module):
         x_BNCD = embedded_BNCD + self.smear[2] * left_BNCD + self.smear[3] * right_BNCD
         x_BNCD = _normalise(x_BNCD + self.role[2])
         scene = self._scene(canvas_BNC.shape[2], context)
+        if fused:
+            scene = scene._replace(seen=_seen(canvas_BNC.shape[2], context))
         for block, near, far in zip(self._layers(), context.prefix, context.suffix, strict=True):
             x_BNCD = block.look(x_BNCD, near, far, scene)
         return self.norm(x_BNCD)
@@ -301,9 +311,15 @@ class Block(nn.Module):
     def look(self, x_BNCD: Tensor, near: KeysValues, far: KeysValues, scene: Scene) -> Tensor:
         """Bidirectional attention over each canvas and what it sees of both streams."""
         q_BNCHE, k_BNCKE, v_BNCKE = self._project(x_BNCD)
-        q_here = self._by_key_head(_turned(q_BNCHE, scene.here))
-        q_edge = self._by_key_head(_turned(q_BNCHE, scene.edge))
-        k_BKNCE = _turned(k_BNCKE, scene.here).permute(0, 3, 1, 2, 4)
+        here_BNCHE, edge_BNCHE = _turned(q_BNCHE, scene.here), _turned(q_BNCHE, scene.edge)
+        k_BNCKE = _turned(k_BNCKE, scene.here)
+        if scene.seen is not None:
+            from engine.fused import attend  # slow to import, for training alone
+
+            own = k_BNCKE, v_BNCKE
+            return self._finish(x_BNCD, attend(here_BNCHE, edge_BNCHE, own, near, far, scene.seen))
+        q_here, q_edge = self._by_key_head(here_BNCHE), self._by_key_head(edge_BNCHE)
+        k_BKNCE = k_BNCKE.permute(0, 3, 1, 2, 4)
         parts = [
             _times_context(q_here, near.keys_BKTE.transpose(2, 3)),
             _times_context(q_edge, far.keys_BKTE.transpose(2, 3)),
@@ -340,6 +356,12 @@ class Block(nn.Module):
         x_XD = x_XD + self.out(mixed_XD)
         gate, value = self.up(self.feed_norm(x_XD)).chunk(2, -1)
         return x_XD + self.down(F.silu(gate) * value)
+
+
+def _seen(slots: int, context: Context) -> "BlockMask":
+    from engine.fused import visible
+
+    return visible(context.sight, (context.prefix_BT.shape[1], context.suffix_BT.shape[1]), slots)
 
 
 def _times_context(left_BKNXY: Tensor, right_BKYZ: Tensor) -> Tensor:

@@ -1,13 +1,16 @@
-"""What is typed after `sfumato corpus`, `tokenizer`, `train` and `eval`."""
+"""What is typed after `sfumato corpus`, `tokenizer`, `train` and `eval`.
+
+Each command is imported when it is run: a machine that only trains needs no grammars and no
+libraries but torch's, tokenizers, cattrs and rich.
+"""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from engine.rendezvous import DEFAULT_MODEL
 from engine.threads import usable_cores
-from engine.train import cli_adapt, cli_corpus, cli_eval, cli_train
-from engine.train.evaluate import BUDGET_MS
 from engine.train.mix import MIX
 
 _EXCLUDED = Path(__file__).parent / "corpus" / "excluded.txt"
@@ -27,10 +30,10 @@ def _parser() -> argparse.ArgumentParser:
     steps = corpus.add_subparsers(dest="step", required=True)
     _add_build(steps.add_parser("build", help="from a manifest to packed tokens"))
     report = steps.add_parser("report", help="say what a corpus is made of")
-    report.set_defaults(run=cli_corpus.run_report)
+    report.set_defaults(run=_command("cli_corpus", "run_report"))
     report.add_argument("out", type=Path, metavar="DIR")
     tokenizer = commands.add_parser("tokenizer", help="learn a vocabulary from code")
-    tokenizer.set_defaults(run=cli_train.run_tokenizer)
+    tokenizer.set_defaults(run=_command("cli_train", "run_tokenizer"))
     tokenizer.add_argument("sources", type=Path, nargs="+", metavar="SOURCE")
     tokenizer.add_argument("--out", type=Path, required=True, metavar="FILE")
     tokenizer.add_argument("--vocabulary", type=int, default=8192, metavar="TOKENS")
@@ -40,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_build(build: argparse.ArgumentParser) -> None:
-    build.set_defaults(run=cli_corpus.run_build)
+    build.set_defaults(run=_command("cli_corpus", "run_build"))
     build.add_argument("manifest", type=Path, metavar="MANIFEST", help="JSON list of repositories")
     build.add_argument("out", type=Path, metavar="OUT", help="the corpus's folder")
     build.add_argument("--mirror", type=Path, metavar="DIR", help="git repositories at hand")
@@ -86,7 +89,7 @@ def _add_train(train: argparse.ArgumentParser) -> None:
 
 
 def _add_eval(evaluation: argparse.ArgumentParser) -> None:
-    evaluation.set_defaults(run=cli_eval.run)
+    evaluation.set_defaults(run=_command("cli_eval"))
     evaluation.add_argument("sources", type=Path, nargs="+", metavar="SOURCE")
     evaluation.add_argument("--model", type=Path, metavar="DIR_OR_NAME")
     evaluation.add_argument("--device", default="cpu")
@@ -95,7 +98,7 @@ def _add_eval(evaluation: argparse.ArgumentParser) -> None:
     evaluation.add_argument(
         "--seconds",
         type=_above_zero,
-        default=BUDGET_MS / 1000,
+        default=3.0,
         help="for a hole at most (default: 3); a large model on a slow machine needs more",
     )
     evaluation.add_argument("--json", type=Path, metavar="FILE", help="also write the scores here")
@@ -116,7 +119,14 @@ def _train(options: argparse.Namespace) -> None:
     if options.on:
         options.start = options.start or DEFAULT_MODEL
     options.minutes = options.minutes or (5.0 if options.on else 60.0)
-    (cli_adapt if options.on else cli_train).run(options)
+    _command("cli_adapt" if options.on else "cli_train")(options)
+
+
+def _command(module: str, name: str = "run") -> Callable[[argparse.Namespace], None]:
+    def run(options: argparse.Namespace) -> None:
+        getattr(import_module(f"engine.train.{module}"), name)(options)
+
+    return run
 
 
 def _model(word: str) -> Path:

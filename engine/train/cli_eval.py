@@ -22,7 +22,6 @@ from engine.shelf import model_folder
 from engine.threads import SERVING_THREADS
 from engine.train.cli_train import read_sources
 from engine.train.corpus import SourceFile
-from engine.train.curve import draw_pace
 from engine.train.data import BatchShape
 from engine.train.evaluate import (
     PACES,
@@ -36,6 +35,7 @@ from engine.train.evaluate import (
 from engine.train.items import KINDS, draw_items, without_copies
 from engine.train.loop import validation_loss
 from engine.train.mix import MIX
+from engine.train.pace import draw_pace
 from engine.train.pack import pack_files
 from engine.train.problems import read_problems, solve
 from engine.train.sandbox import refusal

@@ -172,7 +172,8 @@ def _holes(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
     """Start [N], end [N], content [N, C] and use [N] of up to `count` canvases of a chunk.
 
-    A hole ends where the suffix stream has text from its end on.
+    A hole ends where the suffix stream has text from its end on. In the order of their starts, so
+    that canvases side by side see much the same.
     """
     row = chunk.text
     first, last = max(0, chunk.shift), min(len(row), len(row) + chunk.shift)
@@ -184,6 +185,7 @@ def _holes(
     empty = edges[rng.random(len(edges)) < _EMPTY_HOLES]
     starts, ends = np.concatenate([starts, empty]), np.concatenate([ends, empty])
     picked = rng.permutation(len(starts))[:count]
+    picked = picked[np.argsort(starts[picked], kind="stable")]
     start_N, end_N = np.zeros(count, np.int64), np.zeros(count, np.int64)
     start_N[: len(picked)], end_N[: len(picked)] = starts[picked], ends[picked]
     places_NC = start_N[:, None] + np.arange(size)

@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -108,8 +109,8 @@ class Run:
         self.team.meet()
         if self.team.leads:
             self._trim_curve()
-        compiled = torch.compile(trunk, dynamic=False) if settings.compiled else trunk
-        self._trunk = compiled
+        fast = partial(trunk, fused=placement.device.type == "cuda")
+        self._trunk = torch.compile(fast, dynamic=False) if settings.compiled else trunk
 
     def train(self, report: Callable[[Report], None], report_seconds: float = 10.0) -> None:
         """Step until the budget is spent, then export. Reports come every `report_seconds`."""

@@ -78,8 +78,11 @@ class Losses(NamedTuple):
     language_weight_L: Tensor
 
 
-def trunk(model: Denoiser, batch: Batch, canvas_BNC: Tensor) -> Seen:
-    """Everything but the vocabulary's logits, which are taken at some places only."""
+def trunk(model: Denoiser, batch: Batch, canvas_BNC: Tensor, *, fused: bool = False) -> Seen:
+    """Everything but the vocabulary's logits, which are taken at some places only.
+
+    fused  attend to contexts in one kernel, worth its while only where it is compiled
+    """
     chunks, tokens = batch.tokens_BT.shape
     tags_B1 = batch.tags_B[:, None]
     forward_BT = torch.cat([tags_B1, batch.tokens_BT], 1)
@@ -96,7 +99,7 @@ def trunk(model: Denoiser, batch: Batch, canvas_BNC: Tensor) -> Seen:
         sight=Sight(batch.start_BN + 1, batch.shift_B[:, None] + tokens - batch.end_BN + 1),
     )
     before_BN = forward_BT.gather(1, batch.start_BN)
-    canvas_BNCD = model.denoise(canvas_BNC, before_BN, context)
+    canvas_BNCD = model.denoise(canvas_BNC, before_BN, context, fused=fused)
     if model.pointer is None:
         return Seen(streams_BTD, canvas_BNCD, None)
     on_stream = model.stream_scores(model.pointer, streams_BTD, kept)[:, :-1]

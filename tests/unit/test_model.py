@@ -108,16 +108,14 @@ def test_rows_do_not_see_each_other() -> None:
         assert alone[0].allclose(together[index], atol=1e-4)
 
 
-@torch.no_grad()
-def test_training_and_serving_see_a_hole_alike() -> None:
-    model, whole_text, tag = tiny_denoiser(), tokens(27, seed=1), tiny_tokenizer().tag("python")
+def one_chunk(holes: list[tuple[int, int]]) -> tuple[Batch, list[int]]:
+    """A chunk of 24 tokens with these holes, and all of its text; the suffix begins 3 later."""
+    whole_text, shift = tokens(27, seed=1), 3
     whole_text[9] = FILE
-    shift, text = 3, whole_text[:24]
-    holes = [(0, 4), (0, 24), (7, 7), (10, 15), (20, 24), (24, 24)]
+    text = whole_text[:24]
     content = torch.tensor([(text[a:b] + [EOM] * SLOTS)[:SLOTS] for a, b in holes])
-    canvas = torch.where(torch.arange(SLOTS) % 2 == 0, MASK, content)
     batch = Batch(
-        tags_B=torch.tensor([tag]),
+        tags_B=torch.tensor([tiny_tokenizer().tag("python")]),
         tokens_BT=torch.tensor([text]),
         behind_BT=torch.tensor([whole_text[shift:]]),
         shift_B=torch.tensor([shift]),
@@ -126,6 +124,25 @@ def test_training_and_serving_see_a_hole_alike() -> None:
         content_BNC=content[None],
         used_BN=torch.ones(1, len(holes), dtype=torch.bool),
     )
+    return batch, whole_text
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+@torch.no_grad()
+def test_attention_in_one_kernel_is_the_same() -> None:
+    batch, _ = one_chunk([(0, 4), (7, 7), (10, 15), (24, 24)])
+    canvas_BNC = torch.where(torch.arange(SLOTS) % 3 == 0, MASK, batch.content_BNC)
+    plain, fused = (trunk(tiny_denoiser(), batch, canvas_BNC, fused=each) for each in (False, True))
+    assert fused.canvas_BNCD.allclose(plain.canvas_BNCD, atol=1e-4)
+
+
+@torch.no_grad()
+def test_training_and_serving_see_a_hole_alike() -> None:
+    model = tiny_denoiser()
+    holes = [(0, 4), (0, 24), (7, 7), (10, 15), (20, 24), (24, 24)]
+    batch, whole_text = one_chunk(holes)
+    tag, text, content = int(batch.tags_B[0]), whole_text[:24], batch.content_BNC[0]
+    canvas = torch.where(torch.arange(SLOTS) % 2 == 0, MASK, content)
     trained = trunk(model, batch, canvas[None])
     assert trained.copies
     cache = ContextCache(Inference(model), 64)
