@@ -312,7 +312,9 @@ def of_none(site: Site, fills: int) -> Features:
 
 
 def _first_line(text: bytes) -> bytes:
-    return text.partition(b"\n")[0]
+    """Nothing where there is no more of the text."""
+    line = text.partition(b"\n")[0]
+    return b"" if line == FILE_END else line
 
 
 def _last_lines(text: bytes, count: int) -> bytes:
