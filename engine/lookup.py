@@ -48,7 +48,7 @@ Features = tuple[float, ...]
 
 PLACE_WEIGHTS: Features = (0.891, 0.445, 2.894, 2.573, 0.871, 0.251, -0.98)
 FILL_WEIGHTS: Features = (-1.052, 1.715, -3.333, 1.024)
-NONE_WEIGHTS: Features = (2.698, 1.512, 1.38)
+NONE_WEIGHTS: Features = (2.698, 1.512, 1.38, 0.0)
 """Nats, in the order of `_of_place`, `_of_fill`, `of_none`."""
 
 
@@ -122,11 +122,11 @@ def look_up(text: bytes, hole: Span, count: int, elsewhere: Iterable[Shelf] = ()
     text       valid UTF-8
     elsewhere  other texts to look in
     """
-    site = Site.of(text, hole)
+    site, shelves = Site.of(text, hole), tuple(elsewhere)
     if site is None:
         return []
-    found = evidence(site, elsewhere)
-    none = _weighed(NONE_WEIGHTS, of_none(site, len(found)))
+    found = evidence(site, shelves)
+    none = _weighed(NONE_WEIGHTS, of_none(site, len(found), is_alone=not shelves))
     odds = log_odds({fill: _score(one) for fill, one in found.items()}, none)
     best = sorted(found, key=lambda fill: -odds[fill])[:count]
     return [Guess(fill.decode(errors="ignore"), odds[fill]) for fill in best]
@@ -306,9 +306,12 @@ def _of_fill(site: Site, fill: bytes, places: int) -> Features:
     )
 
 
-def of_none(site: Site, fills: int) -> Features:
-    """For none of the fills: always something, does a line begin here, and how many there are."""
-    return 1.0, float(not site.typed), math.log1p(fills)
+def of_none(site: Site, fills: int, *, is_alone: bool) -> Features:
+    """For none of the fills: always something, does a line begin here, how many fills there are.
+
+    The last says whether no other text was looked in.
+    """
+    return 1.0, float(not site.typed), math.log1p(fills), float(is_alone)
 
 
 def _first_line(text: bytes) -> bytes:

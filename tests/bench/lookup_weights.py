@@ -4,8 +4,8 @@
 
 FIT and CHECK are folders of projects, one folder each, neither learned from nor held out. Holes
 (the rest of a line, a line) are cut from their files, near copies left out, and looked up in their
-own file and their project. The likelihood of what was there is maximised over FIT. Of CHECK it
-prints how often the first guess is right, and how often among the holes where it is surest.
+own file, with their project and without. The likelihood of what was there is maximised over FIT. Of
+CHECK it prints how often the first guess is right, and among the holes where it is surest.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from engine import lookup
 from engine.lookup import Evidence, Site, evidence, of_none
-from engine.train.corpus import SourceFile, source_files
+from engine.train.corpus import source_files
 from engine.train.items import Item, draw_items, without_copies
 from engine.types import InfillRequest, WorkspaceChange, WorkspaceFile
 from engine.workspace import Workspaces
@@ -87,39 +87,36 @@ def collect(folder: Path, holes: int) -> Iterator[Choice]:
         workspaces = Workspaces(AMPLE_BYTES)
         workspaces.change(WorkspaceChange(project.name, kept))
         for item in draw_items(without_copies(files), holes, seed=1):
-            if item.kind in KINDS and (one := choice(item, workspaces, project.name)):
-                yield one
+            if item.kind in KINDS:
+                yield from choices(item, workspaces, project.name)
 
 
-def choice(item: Item, workspaces: Workspaces, project: str) -> Choice | None:
-    """What is found for one hole."""
-    file: SourceFile = item.file
+def choices(item: Item, workspaces: Workspaces, project: str) -> Iterator[Choice]:
+    """What is found for one hole, in its project and in its file alone."""
+    file, truth = item.file, item.truth.rstrip().encode()
     request = InfillRequest(
         file.text.encode(), item.span, file.language, workspace=project, file=file.path
     )
-    site = Site.of(request.text, request.hole)
-    if site is None:
-        return None
-    found = evidence(site, workspaces.around(request))
-    return Choice(found, of_none(site, len(found)), item.truth.rstrip().encode())
+    if site := Site.of(request.text, request.hole):
+        for shelves in (workspaces.around(request), []):
+            found = evidence(site, shelves)
+            yield Choice(found, of_none(site, len(found), is_alone=not shelves), truth)
 
 
-def tensors(choices: list[Choice]) -> Choices:
+def tensors(of: list[Choice]) -> Choices:
     """The choices as tensors."""
-    fills = [(hole, fill) for hole, one in enumerate(choices) for fill in one.found]
+    fills = [(hole, fill) for hole, one in enumerate(of) for fill in one.found]
     number = {pair: index for index, pair in enumerate(fills)}
     places = [
-        (number[hole, fill], place)
-        for hole, fill in fills
-        for place in choices[hole].found[fill].places
+        (number[hole, fill], place) for hole, fill in fills for place in of[hole].found[fill].places
     ]
     return Choices(
         torch.tensor([place for _, place in places]),
         torch.tensor([fill for fill, _ in places]),
-        torch.tensor([choices[hole].found[fill].fill for hole, fill in fills]),
+        torch.tensor([of[hole].found[fill].fill for hole, fill in fills]),
         torch.tensor([hole for hole, _ in fills]),
-        torch.tensor([one.none for one in choices]),
-        torch.tensor([number.get((hole, one.truth), -1) for hole, one in enumerate(choices)]),
+        torch.tensor([one.none for one in of]),
+        torch.tensor([number.get((hole, one.truth), -1) for hole, one in enumerate(of)]),
     )
 
 
