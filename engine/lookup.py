@@ -46,9 +46,9 @@ _WORD = re.compile(rb"[^\W\d]\w*")
 
 Features = tuple[float, ...]
 
-PLACE_WEIGHTS: Features = (0.891, 0.445, 2.894, 2.573, 0.871, 0.251, -0.98)
-FILL_WEIGHTS: Features = (-1.052, 1.715, -3.333, 1.024)
-NONE_WEIGHTS: Features = (2.698, 1.512, 1.38, 0.0)
+PLACE_WEIGHTS: Features = (0.963, 0.422, 2.668, 2.376, 0.881, 0.27, -1.029)
+FILL_WEIGHTS: Features = (-0.999, 1.329, -3.195, 1.075)
+NONE_WEIGHTS: Features = (4.4, 1.416, 0.89, 0.813)
 """Nats, in the order of `_of_place`, `_of_fill`, `of_none`."""
 
 
