@@ -1,6 +1,6 @@
 """Is a suggestion as likely to be right as it says? Predicted against actual, on held-out code.
 
-    .venv/bin/python -m tests.bench.calibration HELD-OUT... [--holes 150] [--model DIR] [--plot PNG]
+    .venv/bin/python -m tests.bench.calibration HELD-OUT... [--holes 150] [--workspace] [--plot PNG]
 
 Cuts holes (the rest of a line, a line, a few lines) from files the model has not seen, fills each
 through the whole engine, and compares the probability that comes with the fill with how often such
@@ -19,7 +19,8 @@ from statistics import mean
 from engine.infill import Engine
 from engine.rendezvous import DEFAULT_MODEL
 from engine.train.cli_train import read_sources
-from engine.train.items import Item, draw_items
+from engine.train.evaluate import show_workspaces
+from engine.train.items import Item, draw_items, project_of, without_copies
 from engine.types import InfillRequest, Suggestion
 
 KINDS = ("rest-of-line", "whole-line", "multi-line")
@@ -45,9 +46,14 @@ def main() -> None:
     parser.add_argument("--holes", type=int, default=150, help="of each kind")
     parser.add_argument("--model", type=Path, default=DEFAULT_MODEL)
     parser.add_argument("--plot", type=Path, default=Path("calibration.png"))
+    parser.add_argument("--workspace", action="store_true", help="look in each hole's project too")
     options = parser.parse_args()
     engine = Engine.load(options.model)
-    items = draw_items(read_sources(options.sources), options.holes, seed=1)
+    files = read_sources(options.sources)
+    if options.workspace:
+        show_workspaces(engine, files)
+        files = without_copies(files)
+    items = draw_items(files, options.holes, seed=1)
     found = [_answer(engine, item) for item in items if item.kind in KINDS]
     answers = [answer for answer in found if answer is not None]
     rows = tenths(answers)
@@ -78,6 +84,8 @@ def _answer(engine: Engine, item: Item) -> Answer | None:
         item.file.language,
         max_lines=item.max_lines,
         budget_ms=60_000,
+        workspace=project_of(item.file),
+        file=item.file.path,
     )
     *_, last = engine.infill(request)
     assert isinstance(last, Suggestion)
