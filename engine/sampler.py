@@ -103,7 +103,7 @@ def denoise(
         if resize:
             resize.apply(canvas)
         yield canvas
-        if last or (polished and not change.written_NC.any()):
+        if last or (polished and not (change.written_NC | change.masked_NC).any()):
             return
 
 

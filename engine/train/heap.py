@@ -1,7 +1,7 @@
 """How freed memory is kept for the next step, on a CPU.
 
-Each step takes and frees some hundred arrays of 10 to 60 MB. By itself glibc gives every one of them
-back to the kernel, which hands out zeroed pages of 4 kB for the next.
+Each step takes and frees some hundred arrays of 10 to 60 MB. By itself glibc gives every one of
+them back to the kernel, which hands out zeroed pages of 4 kB for the next.
 """
 
 import ctypes

@@ -21,6 +21,7 @@ RULES = st.builds(
     remask_limit=st.integers(0, 3),
     passes=st.integers(1, 12),
     temperature=st.sampled_from([0.0, 1.0]),
+    polish=st.integers(0, 2),
 )
 LENGTHS = st.lists(st.integers(0, SLOTS), min_size=1, max_size=3)
 
@@ -144,6 +145,17 @@ def test_a_token_that_has_become_unlikely_is_taken_back_once() -> None:
     assert first[:2] == [10, MASK]
     assert first[-1] == 11
     assert canvas.revoked_NC[0].tolist() == [1, 0, 0, 0, 0, 0]
+
+
+def test_a_wrong_token_of_a_full_canvas_is_found_and_replaced() -> None:
+    canvas = Canvas.blank([3], SLOTS, CPU)
+    canvas.unmask(canvas.masked_NC, torch.tensor([10, 11, 10]), torch.zeros(3, VOCABULARY))
+    look = scripted(*[[[1.0, 0.99, 1.0]]] * 3)
+    drafts = [
+        draft.tokens_NC[0, :3].tolist()
+        for draft in denoise(look, canvas, Rule(passes=4, polish=2), Limits(SPECIALS), noise())
+    ]
+    assert drafts == [[10, MASK, 10], [10, 10, 10], [10, 10, 10]]
 
 
 def test_a_canvas_with_nothing_masked_is_not_looked_at() -> None:
