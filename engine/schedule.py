@@ -224,7 +224,7 @@ def chance_nats(mean_nats: float, length: Length) -> float:
 
     Logistic, fitted to the rows that the default model and the guesses made for 600 rests of lines
     and 600 whole lines of 14 repositories, neither learned from nor held out, with their workspace
-    and without (2026-11-26).
+    and without (`tests/bench/chance_weights.py`, 2026-11-26).
     """
     # the end counts as one token more, so an empty fill is no likelier than that it is empty
     whole_nats = mean_nats * length.tokens + length.nats
