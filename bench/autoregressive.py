@@ -26,11 +26,9 @@ class Autoregressive:
 
     def decode(self, count: int) -> list[int]:
         """The next `count` tokens; special ones are never chosen."""
-        tokens = list(self._context)
-        scores_V = self._first_V
-        for _ in range(count):
-            tokens.append(int(scores_V[len(SPECIALS) :].argmax()) + len(SPECIALS))
-            scores_V = self._read(tokens, len(tokens) - 1)
+        tokens = [*self._context, _best(self._first_V)]
+        for place in range(len(self._context), len(self._context) + count - 1):
+            tokens.append(_best(self._read(tokens, place)))
         return tokens[len(self._context) :]
 
     def _read(self, tokens: list[int], start: int) -> Tensor:
@@ -38,3 +36,7 @@ class Autoregressive:
         before = tokens[start - 1] if start else None
         kept = Kept(*(part[:, :, : len(tokens)] for part in self._kept))
         return self._inference.predict(tokens[start:], PREFIX, before, kept)
+
+
+def _best(scores_V: Tensor) -> int:
+    return int(scores_V[len(SPECIALS) :].argmax()) + len(SPECIALS)
