@@ -123,7 +123,7 @@ def look_up(text: bytes, hole: Span, count: int, elsewhere: Iterable[Shelf] = ()
     elsewhere  other texts to look in
     """
     site, shelves = Site.of(text, hole), tuple(elsewhere)
-    if site is None:
+    if site is None or count < 1:
         return []
     found = evidence(site, shelves)
     none = _weighed(NONE_WEIGHTS, of_none(site, len(found), is_alone=not shelves))

@@ -86,7 +86,7 @@ def denoise(
     polished, best_P = 0, canvas.tokens_NC[:0, 0]
     for left in range(rule.passes, 0, -1):
         polished += not canvas.masked_NC.any()
-        wanted_NC = canvas.masked_NC | _reopened(canvas, rule)
+        wanted_NC = canvas.masked_NC | _reopened(canvas, rule, left)
         if polished > rule.polish or (polished and not wanted_NC.any()):
             return
         log_probs_PV = look(canvas.tokens_NC, wanted_NC)
@@ -182,10 +182,12 @@ def _calm(seen: _Seen, before_P: Tensor, rule: Rule) -> bool:
     return bool((sums_N < rule.renewal.calm * seen.wanted_NC.sum(1)).all())
 
 
-def _reopened(canvas: Canvas, rule: Rule) -> Tensor:
+def _reopened(canvas: Canvas, rule: Rule, left: int) -> Tensor:
     """Filled places that are looked at again. Rows that began as a guess are not rewritten."""
     if rule.renewal or rule.rewrite is not None:
         return canvas.filled_NC & ~canvas.seeded_N[:, None]
+    if left == 1:  # nothing is masked again for which no pass is left
+        return torch.zeros_like(canvas.masked_NC)
     return canvas.filled_NC & (canvas.revoked_NC < rule.remask_limit)
 
 

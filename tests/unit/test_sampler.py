@@ -262,6 +262,19 @@ def test_only_what_may_change_is_asked_for() -> None:
     assert asked == [[[on, on, on, off], [off] * 4, [off, on, off, off]]]
 
 
+def test_the_last_pass_asks_for_nothing_but_what_is_still_masked() -> None:
+    asked: list[list[int]] = []
+    answers = scripted([[0.95, 0.6, 0.6, 0.6]], [[0.9] * 4])
+
+    def look(tokens_NC: Tensor, wanted_NC: Tensor) -> Tensor:
+        asked.append(wanted_NC[0].nonzero()[:, 0].tolist())
+        return answers(tokens_NC, wanted_NC)
+
+    canvas = Canvas.blank([4], SLOTS, CPU)
+    list(denoise(look, canvas, Rule(passes=2), Limits(SPECIALS), noise()))
+    assert asked == [[0, 1, 2, 3], [2, 3]]
+
+
 def test_a_guess_is_left_as_it_is() -> None:
     canvas = Canvas.blank([3, 3], 4, torch.device("cpu"))
     canvas.seed(1, [20, 21, 22])
