@@ -76,6 +76,19 @@ def test_a_fill_of_no_tokens_may_be_asked_for() -> None:
     assert found.text == ""
 
 
+def test_what_is_likely_to_stand_here_again_is_judged_and_nothing_else_is_tried() -> None:
+    block = "    connection.close_all(reason)\n    log.info('closed', reason)\n"
+    request = at(
+        f"def one(reason):\n{block}\ndef two(reason):\n{block}\ndef three(reason):\n"
+        "    connection.close_all(reason)\n    log.inf$0\n"
+    )
+    drafts, suggestion = answer(random_engine(), request)
+    assert suggestion.text == "o('closed', reason)"
+    assert (len(drafts), suggestion.timings.forward_passes) == (1, 1)
+    _, several = answer(random_engine(), replace(request, alternatives=3))
+    assert several.timings.forward_passes > 1
+
+
 def test_an_endless_answer_ends() -> None:
     _, found = answer(scripted_engine(Script([*tokens_of("1" * 500)]))[0], at("total = $0\n"))
     assert set(found.text) == {"1"}
