@@ -11,7 +11,7 @@ from engine.infill import Engine
 from engine.tokenizer import Codec
 from engine.train.corpus import SourceFile
 from engine.train.items import KINDS, Item, Kind, project_of, repeat_similar_line
-from engine.types import InfillRequest, Suggestion, WorkspaceChange, WorkspaceFile
+from engine.types import Suggestion, WorkspaceChange, WorkspaceFile
 from engine.workspace import Workspaces
 
 PACES = (1, 2, 4, 8, 16, 1000)
@@ -163,17 +163,7 @@ def paced(
 def _ask(
     engine: Infiller, item: Item, length_tokens: int | None, budget_ms: float = BUDGET_MS
 ) -> Suggestion:
-    request = InfillRequest(
-        text=item.file.text.encode(),
-        hole=item.span,
-        language=item.file.language,
-        max_lines=item.max_lines,
-        length_tokens=length_tokens,
-        budget_ms=budget_ms,
-        workspace=project_of(item.file),
-        file=item.file.path,
-    )
-    *_, last = engine.infill(request)
+    *_, last = engine.infill(item.request(budget_ms, length_tokens))
     assert isinstance(last, Suggestion)
     return last
 

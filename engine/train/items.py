@@ -8,7 +8,7 @@ from rapidfuzz import fuzz, process
 
 from engine.train.corpus import SourceFile
 from engine.train.corpus.duplicates import line_hashes
-from engine.types import Span
+from engine.types import InfillRequest, Span
 
 Kind = Literal["rest-of-line", "whole-line", "multi-line", "random-span"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -43,6 +43,19 @@ class Item:
     def max_lines(self) -> int:
         """Lines a user would let the server fill here."""
         return 1 if self.kind in ("rest-of-line", "whole-line") else 10
+
+    def request(self, budget_ms: float, length_tokens: int | None = None) -> InfillRequest:
+        """To fill the hole, in the file's project."""
+        return InfillRequest(
+            self.file.text.encode(),
+            self.span,
+            self.file.language,
+            self.max_lines,
+            length_tokens,
+            budget_ms,
+            workspace=project_of(self.file),
+            file=self.file.path,
+        )
 
 
 def draw_items(files: list[SourceFile], per_kind: int, seed: int) -> list[Item]:

@@ -20,10 +20,11 @@ from engine.infill import Engine
 from engine.rendezvous import DEFAULT_MODEL
 from engine.train.cli_train import read_sources
 from engine.train.evaluate import show_workspaces
-from engine.train.items import Item, draw_items, project_of, without_copies
-from engine.types import InfillRequest, Suggestion
+from engine.train.items import Item, draw_items, without_copies
+from engine.types import Suggestion
 
 KINDS = ("rest-of-line", "whole-line", "multi-line")
+_BUDGET_MS = 60_000.0
 THRESHOLDS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 REWARD, COST = 0.75, 0.25
 """What a right suggestion is worth, and what a wrong one costs: the ratio makes showing worth while
@@ -78,16 +79,7 @@ def main() -> None:
 
 def _answer(engine: Engine, item: Item) -> Answer | None:
     """Fill one hole without hurry; None where nothing is offered."""
-    request = InfillRequest(
-        item.file.text.encode(),
-        item.span,
-        item.file.language,
-        max_lines=item.max_lines,
-        budget_ms=60_000,
-        workspace=project_of(item.file),
-        file=item.file.path,
-    )
-    *_, last = engine.infill(request)
+    *_, last = engine.infill(item.request(_BUDGET_MS))
     assert isinstance(last, Suggestion)
     if not last.text:
         return None

@@ -28,11 +28,12 @@ from engine.settle import Fill
 from engine.threads import SERVING_THREADS
 from engine.train.cli_train import read_sources
 from engine.train.evaluate import show_workspaces
-from engine.train.items import draw_items, project_of, without_copies
-from engine.types import Draft, InfillRequest, Suggestion
+from engine.train.items import draw_items, without_copies
+from engine.types import Draft, Suggestion
 from engine.workspace import Workspaces
 
 KINDS = ("rest-of-line", "whole-line")
+_BUDGET_MS = 60_000.0
 _DECAY = 1e-4
 
 
@@ -104,16 +105,7 @@ def collect(engine: Listener, folder: Path, holes: int) -> Iterator[Row]:
             engine.workspaces = Workspaces()
         for item in items:
             given.clear()
-            request = InfillRequest(
-                item.file.text.encode(),
-                item.span,
-                item.file.language,
-                max_lines=item.max_lines,
-                budget_ms=3_000.0,
-                workspace=project_of(item.file),
-                file=item.file.path,
-            )
-            _exhaust(engine.infill(request))
+            _exhaust(engine.infill(item.request(_BUDGET_MS)))
             for fill in engine.fills:
                 if evidence := given.get(fill.score_nats):
                     text = engine.tokenizer.decode(fill.tokens).decode(errors="replace")
