@@ -209,14 +209,13 @@ class Engine:
     def _guesses(self, request: InfillRequest) -> list[tuple[list[int], float | None]]:
         """Fills looked up in text and workspace, as tokens, and the log-odds of their places.
 
-        Each is within a line, as lines repeat; where several are allowed, one that is right serves
-        better than several that are not. Where texts are demanded, rows that hold them.
+        Where texts are demanded, rows that hold them.
         """
         if request.constraint and request.constraint.must:
             rows = self._demanded(request.constraint.must, request.length_tokens)
             return [(row, None) for row in rows]
         around = self.workspaces.around(request)
-        found = look_up(request.text, request.hole, self.rule.guesses, around)
+        found = look_up(request.text, request.hole, self.rule.guesses, around, request.max_lines)
         guesses = [(self.tokenizer.encode(guess.fill.encode()), guess.odds) for guess in found]
         given = request.length_tokens
         room = min(self._model.traits.slots[-1] - 1, self._room(request))

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from engine.lookup import FILE_END, Page, outline
+from engine.outline import FILE_END, joined, outline
+from engine.shelves import matches
 from engine.types import Span
 
 _PIECES = 6
@@ -38,7 +39,7 @@ class Joints:
         """
         above, _, typed = self.text[: self.hole.start].rpartition(b"\n")
         rest, _, below = self.text[self.hole.end :].partition(b"\n")
-        page = b"\n".join((outline(above), FILE_END, outline(below)))
+        page = joined((outline(above), outline(below)))
         ends = list(_continued(page, outline(above) + b"\n" + typed.lstrip()))
         key = rest.strip() + b"\n" + outline(below)
         begins = [piece[::-1] for piece in _continued(page[::-1], key[::-1])]
@@ -58,7 +59,7 @@ class Joints:
 def _continued(page: bytes, key: bytes) -> Iterator[bytes]:
     """What the line says behind repeats of the key's end in the page, the longest repeat first."""
     pieces: dict[bytes, None] = {}
-    for match in Page(page).matches(key):
+    for match in matches(page, key):
         piece = page[match.end :].partition(b"\n")[0]
         if FILE_END not in piece and piece not in pieces:
             pieces[piece] = None

@@ -1,8 +1,9 @@
 """Guesses looked up in the text itself and in its workspace: code repeats.
 
 Wherever the longest piece of what is before the hole stands once more, the rest of the line is a
-guess. It is offered as a filled row of the canvas, beside the rows that start from noise, and wins
-only where it is likelier to be right.
+guess, and so are the lines from there to where the text goes on as it does below the hole. A guess
+is offered as a filled row of the canvas, beside the rows that start from noise, and wins only where
+it is likelier to be right.
 
 How likely that is, is a choice: one of the fills that were found is right, or none of them is. Each
 has a score, a weighed sum of what speaks for it, and so has "none"; their softmax is the chances (a
@@ -20,23 +21,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from heapq import merge
 from itertools import islice, repeat, takewhile
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from rapidfuzz import fuzz
 
 from engine.analogy import carried_over, exchanges
+from engine.outline import FILE_END, joined, laid_out, outline
+from engine.shelves import LEAST_BYTES, REACH_BYTES, Match, Page, Shelf, shared_start
 from engine.types import Span
 
-REACH_BYTES = 400
-"""How far before the end of a match it may begin."""
-FILE_END = b"\0"
-"""A line between two texts, so that nothing matches across them. No line of code is this."""
-
 _AFTER_BYTES = 200
+_BLOCK_BYTES = 1_000
+"""Of the lines that are looked through for where a text goes on as below the hole."""
 _NEAR_BYTES = 2_000
 """On either side of a hole: the words that stand there are likely to stand in it."""
 _SHORTLIST = 40
-_LEAST_BYTES = 2
 _LONGEST_LINE = 400
 """Bytes; comparing takes time quadratic in them, and longer lines seldom repeat."""
 _CARRIED = 6
@@ -46,10 +45,26 @@ _WORD = re.compile(rb"[^\W\d]\w*")
 
 Features = tuple[float, ...]
 
-PLACE_WEIGHTS: Features = (0.963, 0.422, 2.668, 2.376, 0.881, 0.27, -1.029)
-FILL_WEIGHTS: Features = (-0.999, 1.329, -3.195, 1.075)
-NONE_WEIGHTS: Features = (4.4, 1.416, 0.89, 0.813)
-"""Nats, in the order of `_of_place`, `_of_fill`, `of_none`."""
+
+class Weights(NamedTuple):
+    """Nats, in the order of `_of_place`, `_of_fill`, `of_none`."""
+
+    place: Features
+    fill: Features
+    none: Features
+
+
+WITHIN_A_LINE = Weights(
+    place=(0.963, 0.422, 2.668, 2.376, 0.881, 0.27, -1.029),
+    fill=(-0.999, 1.329, -3.195, 1.075, 0.0),
+    none=(4.4, 1.416, 0.89, 0.813),
+)
+SEVERAL_LINES = Weights(
+    place=(0.49, 0.699, 2.575, 2.991, -0.097, 0.427, -1.217),
+    fill=(-1.022, 3.11, -2.435, 1.121, -1.178),
+    none=(4.149, 4.149, 0.371, 0.653),
+)
+"""Where a fill may have several, though one may be right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,109 +75,79 @@ class Guess:
     odds: float
 
 
-class Match(NamedTuple):
-    """A place in a text, and how many bytes before it are the same as before the hole."""
-
-    shared: int
-    end: int
-
-
-class Shelf(Protocol):
-    """Texts to look things up in, as `outline` writes them, one line FILE_END between two."""
-
-    @property
-    def text(self) -> bytes: ...
-
-    def matches(self, key: bytes) -> Iterator[Match]:
-        """Where the text repeats the key's end, the longest repeats first."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A text that is read once, and so without an index."""
-
-    text: bytes
-
-    def matches(self, key: bytes) -> Iterator[Match]:
-        """As a Shelf has them."""
-        key = key[-REACH_BYTES:]
-        seen: set[int] = set()
-        size = _longest(lambda size: key[-size:] in self.text, len(key))
-        while size >= _LEAST_BYTES:
-            ends = {at + size for at in _occurrences(self.text, key[-size:])} - seen
-            yield from sorted(
-                (Match(shared(self.text, end, key), end) for end in ends), reverse=True
-            )
-            seen |= ends
-            size = min(size - 1, size * 4 // 5)
-
-
-def _occurrences(text: bytes, piece: bytes) -> Iterator[int]:
-    at = text.find(piece)
-    while at >= 0:
-        yield at
-        at = text.find(piece, at + 1)
-
-
-def shared(text: bytes, end: int, key: bytes) -> int:
-    """How many bytes before `end` are also the last of the key, as far as either goes."""
-    before = text[max(0, end - len(key)) : end]
-    return _longest(lambda size: before.endswith(key[-size:]), len(before))
-
-
-def outline(text: bytes) -> bytes:
-    """A text without indentation and blank lines: what is compared."""
-    return b"\n".join(filter(None, map(bytes.strip, text.split(b"\n"))))
-
-
-def look_up(text: bytes, hole: Span, count: int, elsewhere: Iterable[Shelf] = ()) -> list[Guess]:
-    """Up to `count` different fills for a hole within one line, the likeliest first.
+def look_up(
+    text: bytes, hole: Span, count: int, elsewhere: Iterable[Shelf] = (), max_lines: int = 1
+) -> list[Guess]:
+    """Up to `count` different fills for a hole, the likeliest first.
 
     text       valid UTF-8
     elsewhere  other texts to look in
     """
-    site, shelves = Site.of(text, hole), tuple(elsewhere)
+    site, shelves = Site.of(text, hole, max_lines), tuple(elsewhere)
     if site is None or count < 1:
         return []
     found = evidence(site, shelves)
-    none = _weighed(NONE_WEIGHTS, of_none(site, len(found), is_alone=not shelves))
-    odds = log_odds({fill: _score(one) for fill, one in found.items()}, none)
+    none = _weighed(site.weights.none, of_none(site, len(found), is_alone=not shelves))
+    odds = log_odds({fill: _score(one, site.weights) for fill, one in found.items()}, none)
     best = sorted(found, key=lambda fill: -odds[fill])[:count]
     return [Guess(fill.decode(errors="ignore"), odds[fill]) for fill in best]
 
 
 @dataclass(frozen=True)
 class Site:
-    """The surroundings of a hole, outlined.
+    """The surroundings of a hole.
 
-    key    what is before it
-    rest   what is behind it on its line
-    below  what is below that line
+    above, below  the lines above and below the hole's own, outlines
+    sources       the same as they are
+    typed, rest   what is before it and behind it on its line
+    indent        of its line
+    max_lines     that a fill may have
     """
 
-    key: bytes
-    rest: bytes
+    above: bytes
     below: bytes
+    sources: tuple[bytes, bytes]
+    typed: bytes
+    rest: bytes
+    indent: bytes
+    max_lines: int
 
     @classmethod
-    def of(cls, text: bytes, hole: Span) -> "Site | None":
+    def of(cls, text: bytes, hole: Span, max_lines: int = 1) -> "Site | None":
         """None on a line that is too long to be compared with others."""
         above, _, typed = text[: hole.start].rpartition(b"\n")
         rest, _, below = text[hole.end :].partition(b"\n")
         if len(typed) + len(rest) > _LONGEST_LINE:
             return None
-        return cls(outline(above) + b"\n" + typed.lstrip(), rest.strip(), outline(below))
+        return cls(
+            outline(above),
+            outline(below),
+            sources=(above, below),
+            typed=typed.lstrip(),
+            rest=rest.strip(),
+            indent=typed[: len(typed) - len(typed.lstrip())],
+            max_lines=max_lines,
+        )
+
+    @property
+    def weights(self) -> Weights:
+        """Of what speaks for a fill."""
+        return WITHIN_A_LINE if self.max_lines == 1 else SEVERAL_LINES
 
     @cached_property
-    def above(self) -> bytes:
-        """What is above the hole's line."""
-        return self.key.rpartition(b"\n")[0]
+    def key(self) -> bytes:
+        """What is before the hole."""
+        return self.above + b"\n" + self.typed
 
     @cached_property
-    def typed(self) -> bytes:
-        """What is before the hole on its line."""
-        return self.key.rpartition(b"\n")[2]
+    def page(self) -> Page:
+        """What is around the hole's line."""
+        return Page(joined((self.above, self.below)), self.sources)
+
+    @cached_property
+    def line_break(self) -> bytes:
+        """As the text has it."""
+        return b"\r\n" if any(b"\r\n" in source for source in self.sources) else b"\n"
 
     @cached_property
     def last_line(self) -> bytes:
@@ -190,11 +175,6 @@ class Place(NamedTuple):
     after: bytes
     features: Features
 
-    @property
-    def score(self) -> float:
-        """Nats."""
-        return _weighed(PLACE_WEIGHTS, self.features)
-
 
 class Evidence(NamedTuple):
     """What speaks for a fill: something about each place where it was found, and about itself."""
@@ -205,9 +185,8 @@ class Evidence(NamedTuple):
 
 def evidence(site: Site, elsewhere: Iterable[Shelf]) -> dict[bytes, Evidence]:
     """The fills of the places nearest to a site, in its own text and elsewhere."""
-    own = Page(b"\n".join((site.above, FILE_END, site.below)))
-    places = [*_places(site, (own,), is_own=True), *_places(site, elsewhere, is_own=False)]
-    places.sort(key=lambda place: -place.score)
+    places = [*_places(site, (site.page,), is_own=True), *_places(site, elsewhere, is_own=False)]
+    places.sort(key=lambda place: -_weighed(site.weights.place, place.features))
     best = (one for place in places[:_CARRIED] for one in _carried(site, place))
     found: dict[bytes, list[Features]] = defaultdict(list)
     for place in (*best, *places[_CARRIED:]):
@@ -230,12 +209,42 @@ def log_odds(scores: Mapping[bytes, float], none: float) -> dict[bytes, float]:
 
 def _places(site: Site, shelves: Iterable[Shelf], *, is_own: bool) -> Iterator[Place]:
     for shelf, match in _nearest(shelves, site.key):
-        if fill := _fill(shelf.text, match.end, site.rest):
-            line_end = _line_end(shelf.text, match.end)
-            before = shelf.text[max(0, match.end - REACH_BYTES) : match.end]
-            after = shelf.text[line_end + 1 : line_end + 1 + _AFTER_BYTES]
+        before = shelf.text[max(0, match.end - REACH_BYTES) : match.end]
+        for fill, end in _fills(site, shelf, match.end):
+            after = shelf.text[end : end + _AFTER_BYTES]
             features = _of_place(site, match.shared, before, after, is_own=is_own)
             yield Place(fill, before, after, features)
+
+
+def _fills(site: Site, shelf: Shelf, start: int) -> Iterator[tuple[bytes, int]]:
+    """What stands from a place to the end of its line, what up to where the text below the hole is.
+
+    Each with the start of the line behind it.
+    """
+    line_end = _line_end(shelf.text, start)
+    line = shelf.text[start:line_end]
+    if fill := _rest_of_line(line, site.rest):
+        yield fill, line_end + 1
+    if lines := _lines_between(shelf.text, line_end + 1, site):
+        number = shelf.text.count(b"\n", 0, start)
+        kept = shelf.margins[number : number + len(lines) + 1]
+        fill = line + laid_out(lines, kept, site.indent, site.line_break)
+        yield fill, line_end + 1 + sum(len(line) + 1 for line in lines)
+
+
+def _lines_between(text: bytes, start: int, site: Site) -> list[bytes]:
+    """The lines from a place up to one from where on the most is as it is below the hole."""
+    if site.max_lines == 1 or site.rest or not site.next_line:
+        return []
+    reach = text[start : start + _BLOCK_BYTES].partition(FILE_END)[0]
+    lines = reach.split(b"\n")
+    most, best, at = 0, 0, 0
+    for count, line in enumerate(lines[: site.max_lines]):
+        if count and line == site.next_line:
+            followed = shared_start(reach[at : at + _AFTER_BYTES], site.below)
+            most, best = max((most, best), (followed, count), key=lambda pair: pair[0])
+        at += len(line) + 1
+    return lines[:best]
 
 
 def _carried(site: Site, place: Place) -> list[Place]:
@@ -256,20 +265,19 @@ def _nearest(shelves: Iterable[Shelf], key: bytes) -> Iterator[tuple[Shelf, Matc
     """The places that share most with the key, and what they are in."""
     found = (zip(repeat(shelf), shelf.matches(key), strict=False) for shelf in shelves)
     nearest = merge(*found, key=lambda pair: -pair[1].shared)
-    return islice(takewhile(lambda pair: pair[1].shared >= _LEAST_BYTES, nearest), _SHORTLIST)
+    return islice(takewhile(lambda pair: pair[1].shared >= LEAST_BYTES, nearest), _SHORTLIST)
 
 
-def _fill(text: bytes, start: int, rest: bytes) -> bytes:
-    """What stands from a place to the end of its line, `rest` left out; nothing if that differs."""
-    line = text[start : _line_end(text, start)]
+def _rest_of_line(line: bytes, rest: bytes) -> bytes:
+    """A line without `rest` at its end; nothing if it ends otherwise."""
     fits = line.endswith(rest) and FILE_END not in line and len(line) <= _LONGEST_LINE
     return line[: len(line) - len(rest)] if fits else b""
 
 
-def _score(found: Evidence) -> float:
+def _score(found: Evidence, weights: Weights) -> float:
     """Of the best place, and of the fill itself."""
-    best = max(_weighed(PLACE_WEIGHTS, place) for place in found.places)
-    return best + _weighed(FILL_WEIGHTS, found.fill)
+    best = max(_weighed(weights.place, place) for place in found.places)
+    return best + _weighed(weights.fill, found.fill)
 
 
 def _weighed(weights: Features, features: Features) -> float:
@@ -277,15 +285,13 @@ def _weighed(weights: Features, features: Features) -> float:
 
 
 def _of_place(site: Site, shared: int, before: bytes, after: bytes, *, is_own: bool) -> Features:
-    """What is the same before it and behind its line, how alike the lines are, whose text it is.
+    """What is the same before it and behind its fill, how alike the lines are, whose text it is.
 
     The last two say whether its fill is carried over, and whether it should have been: `_carried`.
     """
-    reach = min(len(after), len(site.below))
-    followed = _longest(lambda size: after.startswith(site.below[:size]), reach)
     return (
         math.log1p(shared),
-        math.log1p(followed),
+        math.log1p(shared_start(after, site.below)),
         fuzz.ratio(_last_lines(before, 2), site.last_line) / 100,
         fuzz.ratio(_first_line(after), site.next_line) / 100,
         float(is_own),
@@ -295,7 +301,10 @@ def _of_place(site: Site, shared: int, before: bytes, after: bytes, *, is_own: b
 
 
 def _of_fill(site: Site, fill: bytes, places: int) -> Features:
-    """How long it is, how many of its words stand near, does it double a line, how often it is."""
+    """How long it is, how many of its words stand near, does it double a line, how often it is.
+
+    The last says whether it is of several lines.
+    """
     words = _WORD.findall(fill)
     line = site.typed + fill + site.rest
     return (
@@ -303,6 +312,7 @@ def _of_fill(site: Site, fill: bytes, places: int) -> Features:
         sum(word in site.words for word in words) / max(1, len(words)),
         float(line in (site.above.rpartition(b"\n")[2], _first_line(site.below))),
         math.log1p(places),
+        float(b"\n" in fill),
     )
 
 
@@ -328,19 +338,3 @@ def _last_lines(text: bytes, count: int) -> bytes:
 def _line_end(text: bytes, start: int) -> int:
     end = text.find(b"\n", start)
     return len(text) if end < 0 else end
-
-
-class _Holds(Protocol):
-    def __call__(self, size: int, /) -> bool: ...
-
-
-def _longest(holds: _Holds, most: int) -> int:
-    """The greatest size up to `most` for which it holds; it holds for all smaller ones."""
-    least = 0
-    while least < most:
-        middle = (least + most + 1) // 2
-        if holds(middle):
-            least = middle
-        else:
-            most = middle - 1
-    return least

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydivsufsort import divsufsort  # pyright: ignore[reportMissingTypeStubs]
 
-from engine.lookup import FILE_END, REACH_BYTES, Match, outline, shared
+from engine.outline import FILE_END, Outline, joined, joined_margins
+from engine.shelves import REACH_BYTES, Match, shared
 from engine.types import InfillRequest, WorkspaceChange
 
 SHARD_BYTES = 2**20
@@ -42,23 +43,32 @@ class Shard:
     """
 
     text: bytes
+    margins: bytes
     spans: dict[str, tuple[int, int]]
     order: NDArray[np.int32]
 
     @classmethod
-    def of(cls, outlines: dict[str, bytes]) -> "Shard":
+    def of(cls, files: dict[str, Outline]) -> "Shard":
         """A shard of the files of these names."""
         spans: dict[str, tuple[int, int]] = {}
         at = 0
-        for name, lines in outlines.items():
-            spans[name] = (at, at + len(lines))
-            at += len(lines) + len(FILE_END) + 2
-        text = (b"\n" + FILE_END + b"\n").join(outlines.values())
-        return cls(text, spans, len(text) - divsufsort(text[::-1]))
+        for name, file in files.items():
+            spans[name] = (at, at + len(file.text))
+            at += len(file.text) + len(FILE_END) + 2
+        text = joined(file.text for file in files.values())
+        margins = joined_margins(file.margins for file in files.values())
+        return cls(text, margins, spans, len(text) - divsufsort(text[::-1]))
 
-    def outlines(self) -> dict[str, bytes]:
+    def outlines(self) -> dict[str, Outline]:
         """What the shard was made of."""
-        return {name: self.text[slice(*span)] for name, span in self.spans.items()}
+        found: dict[str, Outline] = {}
+        line = 0
+        for name, (start, end) in self.spans.items():
+            text = self.text[start:end]
+            lines = text.count(b"\n") + 1
+            found[name] = Outline(text, self.margins[line : line + lines])
+            line += lines + 1
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +82,11 @@ class Others:
     def text(self) -> bytes:
         """As a Shelf has it."""
         return self.shard.text
+
+    @property
+    def margins(self) -> bytes:
+        """As a Shelf has them."""
+        return self.shard.margins
 
     def matches(self, key: bytes) -> Iterator[Match]:
         """As a Shelf has them: what is next to the key in the order shares most with it."""
@@ -123,13 +138,13 @@ class Workspaces:
         """
         with self._changing:
             families = dict(self._shards.get(change.workspace, {}))
-            fresh: dict[str, dict[str, bytes]] = {family: {} for family in families}
+            fresh: dict[str, dict[str, Outline]] = {family: {} for family in families}
             room = self._limit_bytes - _size(families)
             for file in change.files:
-                lines = outline(file.text)
-                room -= len(lines)
+                outline = Outline.of(file.text)
+                room -= len(outline.text)
                 if room >= 0:
-                    fresh.setdefault(_family(file.language), {})[file.name] = lines
+                    fresh.setdefault(_family(file.language), {})[file.name] = outline
             stale = {*change.gone, *(file.name for file in change.files)}
             for family, outlines in fresh.items():
                 families[family] = tuple(_changed(families.get(family, ()), outlines, stale))
@@ -146,21 +161,23 @@ class Workspaces:
             del sizes[oldest]
 
 
-def _changed(shards: Sequence[Shard], fresh: dict[str, bytes], stale: set[str]) -> Iterator[Shard]:
+def _changed(
+    shards: Sequence[Shard], fresh: dict[str, Outline], stale: set[str]
+) -> Iterator[Shard]:
     """The shards with stale files out and fresh ones in; those without either as they are."""
     loose = dict(fresh)
     for shard in shards:
         is_open = bool(fresh) and len(shard.text) < SHARD_BYTES // 2
         if is_open or not stale.isdisjoint(shard.spans):
-            kept = {name: lines for name, lines in shard.outlines().items() if name not in stale}
+            kept = {name: own for name, own in shard.outlines().items() if name not in stale}
             loose = kept | loose
         else:
             yield shard
-    batch: dict[str, bytes] = {}
+    batch: dict[str, Outline] = {}
     size = 0
-    for name, lines in loose.items():
-        batch[name] = lines
-        size += len(lines)
+    for name, own in loose.items():
+        batch[name] = own
+        size += len(own.text)
         if size >= SHARD_BYTES:
             yield Shard.of(batch)
             batch, size = {}, 0

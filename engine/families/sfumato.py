@@ -16,8 +16,8 @@ from engine.segments import prefix_tokens, suffix_tokens
 from engine.tokenizer import MASK
 from engine.vocabulary import Vocabulary
 
-_SLOTS = (16, 32)
-"""Of a canvas, and of one that has to hold a long guess."""
+_SLOTS = (16, 32, 64)
+"""Of a canvas, and of those that have to hold a long guess. The last is larger than in training."""
 _FILL_TOKENS = 96
 _PART = 4
 """One part in so many of the context a model was trained on goes to the suffix, one to the fill."""

@@ -2,11 +2,11 @@
 
     .venv/bin/python -m tests.bench.chance_weights FIT [--model DIR] [--holes 600]
 
-FIT is a folder of projects, one folder each, neither learned from nor held out. Rests of lines and
-whole lines are cut from their files, near copies left out, and filled through the whole engine,
-with the project at hand and without. Each row of a canvas is then right or wrong, and a logistic
-regression says from what: one for rows that began as noise, one for guesses. Prints the nats per
-row as it is and as fitted, and the constants. To be run anew for other weights.
+FIT is a folder of projects, one folder each, neither learned from nor held out. Rests of lines,
+lines and a few lines are cut from their files, near copies left out, and filled through the whole
+engine, with the project at hand and without. Each row of a canvas is then right or wrong, and a
+logistic regression says from what: one for rows that began as noise, one for guesses. Prints the
+nats per row as it is and as fitted, and the constants. To be run anew for other weights.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from engine.train.items import draw_items, without_copies
 from engine.types import Draft, Suggestion
 from engine.workspace import Workspaces
 
-KINDS = ("rest-of-line", "whole-line")
+KINDS = ("rest-of-line", "whole-line", "multi-line")
 _BUDGET_MS = 60_000.0
 _DECAY = 1e-4
 

@@ -3,12 +3,14 @@
     .venv/bin/python -m tests.bench.lookup_weights FIT CHECK [--holes 120]
 
 FIT and CHECK are folders of projects, one folder each, neither learned from nor held out. Holes
-(the rest of a line, a line) are cut from their files, near copies left out, and looked up in their
-own file, with their project and without. The likelihood of what was there is maximised over FIT. Of
-CHECK it prints how often the first guess is right, and among the holes where it is surest.
+(the rest of a line, a line, a few lines) are cut from their files, near copies left out, and looked
+up in their own file, with their project and without. The likelihood of what was there is maximised
+over FIT. Of CHECK it prints how often the first guess is right, and among the holes where it is
+surest; where a fill may have one line, and where several.
 """
 
 import argparse
+import math
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,14 +19,23 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from engine import lookup
-from engine.lookup import Evidence, Site, evidence, of_none
+from engine.lookup import (
+    SEVERAL_LINES,
+    WITHIN_A_LINE,
+    Evidence,
+    Site,
+    Weights,
+    evidence,
+    of_none,
+)
 from engine.train.corpus import source_files
 from engine.train.items import Item, draw_items, without_copies
-from engine.types import InfillRequest, WorkspaceChange, WorkspaceFile
+from engine.types import WorkspaceChange, WorkspaceFile
 from engine.workspace import Workspaces
 
-KINDS = ("rest-of-line", "whole-line")
+_SEVERAL = 10
+LINES = {"rest-of-line": (1,), "whole-line": (1, _SEVERAL), "multi-line": (_SEVERAL,)}
+"""How many lines are allowed, by kind of hole: where several are, one may be right."""
 MOST_FILES = 1_500
 COVERAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 1.0)
 AMPLE_BYTES = 2**30
@@ -32,11 +43,12 @@ DECAY = 1e-4
 
 
 class Choice(NamedTuple):
-    """A hole: what was found for it, the features of none, and what was there."""
+    """A hole: what was found for it, the features of none, what was there, of how many lines."""
 
     found: dict[bytes, Evidence]
     none: tuple[float, ...]
     truth: bytes
+    max_lines: int
 
 
 class Choices(NamedTuple):
@@ -55,8 +67,8 @@ class Choices(NamedTuple):
     truth_H: Tensor
 
 
-class Weights(NamedTuple):
-    """What is fitted."""
+class Fitted(NamedTuple):
+    """Weights as tensors."""
 
     place: Tensor
     fill: Tensor
@@ -70,12 +82,16 @@ def main() -> None:
     parser.add_argument("check", type=Path)
     parser.add_argument("--holes", type=int, default=120, help="of each kind and project")
     options = parser.parse_args()
-    check = tensors(list(collect(options.check, options.holes)))
-    tell("as it is", check, current())
-    found = fit(tensors(list(collect(options.fit, options.holes))))
-    tell("fitted", check, found)
-    for name, weights in found._asdict().items():
-        print(name, [round(weight, 3) for weight in weights.tolist()])
+    learned = list(collect(options.fit, options.holes))
+    checked = list(collect(options.check, options.holes))
+    for max_lines, weights in ((1, WITHIN_A_LINE), (_SEVERAL, SEVERAL_LINES)):
+        print(f"lines, at most: {max_lines}")
+        check = tensors([one for one in checked if one.max_lines == max_lines])
+        tell("as it is", check, Fitted(*map(torch.tensor, weights)))
+        found = fit(tensors([one for one in learned if one.max_lines == max_lines]), weights)
+        tell("fitted", check, found)
+        for name, values in found._asdict().items():
+            print(name, [round(value, 3) for value in values.tolist()])
 
 
 def collect(folder: Path, holes: int) -> Iterator[Choice]:
@@ -87,20 +103,17 @@ def collect(folder: Path, holes: int) -> Iterator[Choice]:
         workspaces = Workspaces(AMPLE_BYTES)
         workspaces.change(WorkspaceChange(project.name, kept))
         for item in draw_items(without_copies(files), holes, seed=1):
-            if item.kind in KINDS:
-                yield from choices(item, workspaces, project.name)
+            for max_lines in LINES.get(item.kind, ()):
+                yield from choices(item, max_lines, workspaces)
 
 
-def choices(item: Item, workspaces: Workspaces, project: str) -> Iterator[Choice]:
+def choices(item: Item, max_lines: int, workspaces: Workspaces) -> Iterator[Choice]:
     """What is found for one hole, in its project and in its file alone."""
-    file, truth = item.file, item.truth.rstrip().encode()
-    request = InfillRequest(
-        file.text.encode(), item.span, file.language, workspace=project, file=file.path
-    )
-    if site := Site.of(request.text, request.hole):
+    truth, request = item.truth.rstrip().encode(), item.request(budget_ms=math.inf)
+    if site := Site.of(request.text, request.hole, max_lines):
         for shelves in (workspaces.around(request), []):
             found = evidence(site, shelves)
-            yield Choice(found, of_none(site, len(found), is_alone=not shelves), truth)
+            yield Choice(found, of_none(site, len(found), is_alone=not shelves), truth, max_lines)
 
 
 def tensors(of: list[Choice]) -> Choices:
@@ -120,13 +133,7 @@ def tensors(of: list[Choice]) -> Choices:
     )
 
 
-def current() -> Weights:
-    """Those in use."""
-    weights = (lookup.PLACE_WEIGHTS, lookup.FILL_WEIGHTS, lookup.NONE_WEIGHTS)
-    return Weights(*map(torch.tensor, weights))
-
-
-def log_chances(of: Choices, weights: Weights) -> tuple[Tensor, Tensor]:
+def log_chances(of: Choices, weights: Fitted) -> tuple[Tensor, Tensor]:
     """Log-probability of each fill [F], and of none [H]."""
     fills, holes = len(of.fills_FX), len(of.nones_HX)
     best_F = torch.full((fills,), float("-inf")).scatter_reduce(
@@ -139,15 +146,15 @@ def log_chances(of: Choices, weights: Weights) -> tuple[Tensor, Tensor]:
     return score_F - total_H[of.hole_F], none_H - total_H
 
 
-def nats(of: Choices, weights: Weights) -> Tensor:
+def nats(of: Choices, weights: Fitted) -> Tensor:
     """Mean negative log-probability of what was there."""
     fill_F, none_H = log_chances(of, weights)
     return -torch.where(of.truth_H >= 0, fill_F[of.truth_H.clamp(min=0)], none_H).mean()
 
 
-def fit(of: Choices) -> Weights:
-    """The weights with the greatest likelihood."""
-    weights = Weights(*(torch.zeros_like(each).requires_grad_() for each in current()))
+def fit(of: Choices, shape: Weights) -> Fitted:
+    """The weights with the greatest likelihood, as many as there are."""
+    weights = Fitted(*(torch.zeros(len(part), requires_grad=True) for part in shape))
     optimizer = torch.optim.LBFGS(list(weights), max_iter=300, line_search_fn="strong_wolfe")
 
     def loss() -> float:
@@ -157,10 +164,10 @@ def fit(of: Choices) -> Weights:
         return total.item()
 
     optimizer.step(loss)
-    return Weights(*(each.detach() for each in weights))
+    return Fitted(*(each.detach() for each in weights))
 
 
-def tell(name: str, of: Choices, weights: Weights) -> None:
+def tell(name: str, of: Choices, weights: Fitted) -> None:
     """How often the first guess is right, by how sure it is."""
     chance_F, _ = log_chances(of, weights)
     holes = len(of.truth_H)

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.lookup import FILE_END, Guess, Page, look_up, outline
+from engine.lookup import Guess, look_up
+from engine.shelves import Page
 from engine.types import Span
 
 
@@ -69,14 +70,14 @@ def test_indentation_does_not_matter() -> None:
 
 def test_other_texts_are_looked_in() -> None:
     text = b"import os\nroot = os."
-    shelf = Page(outline(b"import os\n\nroot = os.path.dirname(here)\n"))
+    shelf = Page.of(b"import os\n\nroot = os.path.dirname(here)\n")
     found = look_up(text, Span(len(text), len(text)), 3, [shelf])
     assert found[0].fill == "path.dirname(here)"
     assert found[0].fill not in [guess.fill for guess in look_up(text, Span(21, 21), 3)]
 
 
 def test_nothing_is_found_across_the_end_of_a_text() -> None:
-    shelf = Page(b"\n".join((b"one()", FILE_END, b"two()")))
+    shelf = Page.of(b"one()", b"two()")
     assert look_up(b"one()\n", Span(6, 6), 3, [shelf]) == []
 
 
@@ -115,3 +116,59 @@ def test_any_text_is_taken(before: str, after: str) -> None:
     for guess in look_up((before + after).encode(), Span(at, at), 3):
         assert guess.fill
         assert "\n" not in guess.fill
+
+
+@given(st.text("ab\n \t", max_size=60), st.text("ab\n \t", max_size=60), st.integers(2, 5))
+def test_a_fill_has_no_more_lines_than_it_may(before: str, after: str, lines: int) -> None:
+    at = len(before)
+    text = (before + after).encode()
+    for guess in look_up(text, Span(at, at), 3, max_lines=lines):
+        assert len([line for line in guess.fill.split("\n") if line.strip()]) <= lines
+
+
+SEVERAL = """\
+def one(a):
+    if a:
+        log(a)
+
+        return a
+    return None
+
+
+def two(b):
+    if b:
+        {hole}
+    return None
+"""
+
+
+def several(text: str, count: int = 9) -> list[str]:
+    """What is looked up for the hole at `$0`, which may have several lines."""
+    before, _, after = text.partition("$0")
+    at = len(before.encode())
+    found = look_up((before + after).encode(), Span(at, at), count, max_lines=10)
+    return [guess.fill for guess in found]
+
+
+def test_lines_are_filled_up_to_where_the_text_goes_on_as_below_the_hole() -> None:
+    assert "log(b)\n\n        return b" in several(SEVERAL.format(hole="$0"))
+
+
+def test_several_lines_keep_their_shape_at_the_indentation_of_the_hole() -> None:
+    text = "for x in y:\n  go(x)\n  if x:\n    stop(x)\nend()\n"
+    deeper = "      for x in y:\n        $0\n      end()\n"
+    assert "go(x)\n        if x:\n          stop(x)" in several(text + deeper)
+
+
+def test_a_block_begins_behind_its_head() -> None:
+    text = "if ready:\n    go()\n    wait()\nend()\n\nif ready:$0\nend()\n"
+    assert several(text)[0] == "\n    go()\n    wait()"
+
+
+def test_within_one_line_no_fill_has_several() -> None:
+    assert all("\n" not in guess.fill for guess in guessed(SEVERAL.format(hole="$0"), count=9))
+
+
+def test_line_breaks_are_those_of_the_text() -> None:
+    text = SEVERAL.format(hole="$0").replace("\n", "\r\n")
+    assert "log(b)\r\n\r\n        return b" in several(text)

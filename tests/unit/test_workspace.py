@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.lookup import Page, look_up
+from engine.lookup import look_up
+from engine.outline import Outline
+from engine.shelves import matches
 from engine.types import InfillRequest, Span, WorkspaceChange, WorkspaceFile
 from engine.workspace import Others, Shard, Workspaces
 
@@ -29,9 +31,9 @@ def found(workspaces: Workspaces, request: InfillRequest | None = None) -> list[
 
 @given(st.lists(st.text("ab\n", max_size=40), max_size=5), st.text("ab\n", min_size=3, max_size=12))
 def test_the_longest_repeats_of_a_text_are_found(texts: list[str], key: str) -> None:
-    shard = Shard.of({str(n): text.encode() for n, text in enumerate(texts)})
+    shard = Shard.of({str(n): Outline.of(text.encode()) for n, text in enumerate(texts)})
     indexed = list(Others(shard, "").matches(key.encode()))
-    read = list(Page(shard.text).matches(key.encode()))
+    read = list(matches(shard.text, key.encode()))
     assert [m.shared for m in indexed if m.shared > 1] == [m.shared for m in read]
 
 
