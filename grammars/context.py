@@ -15,7 +15,7 @@ from functools import cached_property
 from tree_sitter import Node, QueryCursor
 
 from grammars.languages import Language
-from grammars.syntax import EditedText, Fault, tree_faults
+from grammars.syntax import EditedText, Fault, nodes_around, tree_faults
 from grammars.trees import TREES
 
 _CLOSER = {b"(": b")", b"[": b"]", b"{": b"}"}
@@ -38,6 +38,28 @@ class Context:
         end = self.start + len(fill)
         found = _faults(self.language, tree.root_node, source, self.start, end)
         return [Fault(f.start - self.start, f.end - self.start, f.kind) for f in found]
+
+    def is_apart(self, fill: bytes) -> bool:
+        """Is the fill in a node without a fault, and all around that as it is with the hole empty?
+
+        Then what is wrong with the text is not the fill's doing, and a mended text would have the
+        same node there.
+        """
+        tree, source = self._edited.fill(fill)
+        empty, end = self._edited.empty(), self.start + len(fill)
+        before = {_extent(node) for node in nodes_around(empty.root_node, self.start, self.start)}
+        for node in nodes_around(tree.root_node, self.start, end):
+            kind, first, last = _extent(node)
+            if node.has_error or not node.parent:
+                return False
+            is_kept = (kind, first, last - len(fill)) in before and not node.parent.is_error
+            if is_kept and first < self.start and end < last:
+                root = tree.root_node
+                around = _outside(tree_faults(root), first, last, len(fill))
+                as_before = _outside(tree_faults(empty.root_node), first, last - len(fill), 0)
+                lints = (lint(root, source, self.start, end) for lint in self.language.checks)
+                return around == as_before and not any(map(list, lints))
+        return False
 
     def nodes(self, fill: bytes) -> set[str]:
         """The kinds of node that are all of the fill, blanks around it aside."""
@@ -204,6 +226,20 @@ def _faults(language: Language, root: Node, source: bytes, start: int, end: int)
             break
         found = list(lint(root, source, start, end))
     return sorted(found, key=lambda fault: (fault.start, fault.end))
+
+
+def _extent(node: Node) -> tuple[str, int, int]:
+    return node.type, node.start_byte, node.end_byte
+
+
+def _outside(faults: list[Fault], first: int, last: int, added: int) -> list[Fault]:
+    """Those that do not lie from `first` to `last`; what is behind moved back by `added` bytes."""
+
+    def moved(at: int) -> int:
+        return at - added if at >= last else at
+
+    kept = (fault for fault in faults if not first <= fault.start <= fault.end <= last)
+    return [Fault(moved(fault.start), moved(fault.end), fault.kind) for fault in kept]
 
 
 def _line_start(text: bytes, at: int) -> int:

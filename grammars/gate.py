@@ -196,6 +196,8 @@ class _Judge:
         if not _is_of_tree(found[0]):
             return [fault for fault in found if fault.kind not in self._tolerated_lints]
         inside = [fault for fault in found if 0 <= fault.start < len(fill)]
+        if not inside and self.context.is_apart(fill):
+            return []
         if inside or not self.tolerated_faults:
             return inside or found
         if self._repairs:

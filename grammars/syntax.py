@@ -33,13 +33,20 @@ class EditedText:
         self._parser = Parser(grammar)
         self._empty = TREES.parse(grammar, self._before + self._after)
         self._point = point_at(text, start)
+        self._latest = (b"", self._empty)
 
     def fill(self, fill: bytes) -> tuple[Tree, bytes]:
         """The tree and the bytes with `fill` in the hole."""
-        tree = self._empty.copy()
-        edit(tree, self._point, len(self._before), b"", fill)
         source = self._before + fill + self._after
-        return self._parser.parse(source, tree), source
+        if fill != self._latest[0]:
+            tree = self._empty.copy()
+            edit(tree, self._point, len(self._before), b"", fill)
+            self._latest = (fill, self._parser.parse(source, tree))
+        return self._latest[1], source
+
+    def empty(self) -> Tree:
+        """The tree with nothing in the hole."""
+        return self._empty
 
 
 def tree_faults(root: Node) -> list[Fault]:
@@ -71,3 +78,11 @@ def nodes_touching(root: Node, start: int, end: int) -> Iterator[Node]:
         yield node
         touching = [c for c in node.children if c.start_byte <= end and c.end_byte >= start]
         pending.extend(reversed(touching))
+
+
+def nodes_around(root: Node, start: int, end: int) -> Iterator[Node]:
+    """The nodes that hold all bytes of `start` up to `end`, the innermost first."""
+    node = root.descendant_for_byte_range(start, end)
+    while node:
+        yield node
+        node = node.parent
