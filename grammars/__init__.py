@@ -9,6 +9,7 @@ from grammars.definitions import Definition, undocumented
 from grammars.gate import Gate, heads
 from grammars.guess import likely_language
 from grammars.languages import Language, language_for, language_for_path
+from grammars.scopes import uses
 from grammars.shapes import Shape, hole_at, placeholders
 from grammars.syntax import Fault
 
@@ -26,4 +27,5 @@ __all__ = [
     "likely_language",
     "placeholders",
     "undocumented",
+    "uses",
 ]

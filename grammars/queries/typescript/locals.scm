@@ -1,0 +1,2 @@
+(required_parameter pattern: (identifier) @name)
+(optional_parameter pattern: (identifier) @name)
