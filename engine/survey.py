@@ -14,6 +14,7 @@ from grammars import (
     language_for,
     placeholders,
     undocumented,
+    uses,
 )
 
 MAX_BYTES = 256 * 1024
@@ -34,11 +35,13 @@ def survey(request: SurveyRequest) -> Survey:
         return Survey(tuple(marked))
     left = [_for_later(text, shape) for shape in placeholders(language, text)]
     faults = faults_in(language, text)
+    used = None if request.name is None else uses(language, text, request.name)
     return Survey(
         holes=_apart(marked + left),
         shapes=() if cursor is None else tuple(_shapes(language, text, cursor)),
         faults=tuple(Fault(one.start, one.end, one.kind) for one in faults),
         remedies=remedies(language, text, faults, region) if region else (),
+        uses=None if used is None else tuple(used),
     )
 
 

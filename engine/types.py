@@ -205,6 +205,7 @@ class SurveyRequest:
     marker    text that is a hole wherever it stands; none if empty
     cursor    a byte, for the shapes around it; None for none
     region    where a remedy is wanted for a fault; None for none
+    name      a byte at which a name starts whose other uses are wanted; None for none
     """
 
     text: bytes
@@ -212,9 +213,10 @@ class SurveyRequest:
     marker: bytes = b""
     cursor: int | None = None
     region: Span | None = None
+    name: int | None = None
 
     def __post_init__(self) -> None:
-        furthest = max(self.cursor or 0, self.region.end if self.region else 0)
+        furthest = max(self.cursor or 0, self.region.end if self.region else 0, self.name or 0)
         if furthest > len(self.text):
             raise ValueError(f"byte {furthest} is beyond the text's {len(self.text)}")
 
@@ -268,12 +270,14 @@ class Survey:
     shapes    that the cursor is in
     faults    what the grammar or a lint refuses, in order
     remedies  for the fault that the region is nearest to, none if it is near none
+    uses      where the name stands for the same thing, in order; None where that is not known
     """
 
     holes: tuple[Hole, ...] = ()
     shapes: tuple[Hole, ...] = ()
     faults: tuple[Fault, ...] = ()
     remedies: tuple[Remedy, ...] = ()
+    uses: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from lsp_server.actions.applying import (
     workspace_edit,
 )
 from lsp_server.actions.desk import Desk, Plan, Strength
+from lsp_server.actions.history import Edit
 from lsp_server.actions.page import Declined, Page
 from lsp_server.language_server import INLINE_EDITS, SfumatoServer
 from lsp_server.positions import place_at
@@ -107,8 +108,8 @@ async def code_action(
     edit, earlier = server.history.last(snapshot), server.history.earlier(snapshot.uri)
     survey = await _survey(server, page, region, params.context)
     found = [*menu.entries(page, region, survey)]
-    if edit is not None:
-        found += menu.after_edit(page, region, edit, earlier)
+    if edit is not None and menu.is_at_edit(page, region, edit):
+        found += menu.after_edit(page, edit, earlier, await _uses(server, page, edit))
     only = params.context.only
     return [
         _code_action(server, snapshot.uri, params.range, entry)
@@ -207,6 +208,15 @@ async def _survey(
             return await server.connection.survey(request) or Survey()
     except TimeoutError:
         return Survey()
+
+
+async def _uses(server: SfumatoServer, page: Page, edit: Edit) -> frozenset[int] | None:
+    """Where a name that was renamed is used; not known if it takes long."""
+    try:
+        async with asyncio.timeout(MENU_MS / 1000):
+            return await next_edit.uses_of_name(server.connection, page, edit)
+    except TimeoutError:
+        return None
 
 
 def _code_action(

@@ -47,14 +47,18 @@ def looks_unfinished(page: Page, region: Span, marker: bytes) -> bool:
     return _LEFT_FOR_LATER.search(text) is not None or bool(marker and marker in text)
 
 
-def after_edit(page: Page, region: Span, edit: Edit, earlier: Sequence[Edit]) -> Iterator[Entry]:
-    """How the last edit may be carried on, while the cursor is where it was made."""
-    rows = range(edit.first, edit.last + 1)
-    if page.place(region.start).line not in rows:
-        return
+def is_at_edit(page: Page, region: Span, edit: Edit) -> bool:
+    """Whether the cursor is where the edit was made."""
+    return page.place(region.start).line in range(edit.first, edit.last + 1)
+
+
+def after_edit(
+    page: Page, edit: Edit, earlier: Sequence[Edit], uses: frozenset[int] | None
+) -> Iterator[Entry]:
+    """How the last edit may be carried on; `uses` as `next_edit.places` takes them."""
     if can_continue(page, edit):
         yield Entry("Continue this pattern", REWRITE, "sfumato.continuePattern")
-    count = len(places(page, edit, earlier))
+    count = len(places(page, edit, earlier, uses))
     if count:
         where = "in one other place" if count == 1 else f"in {count} other places"
         yield Entry(f"Repeat the last edit {where}", REWRITE, "sfumato.repeatEdit")

@@ -6,15 +6,16 @@ argument that a call has to gain. What the user has just undone is not done agai
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 
-from engine.types import InfillRequest, Span
+from engine.types import InfillRequest, Span, SurveyRequest
 from lsp_server.actions.desk import Desk, Plan
 from lsp_server.actions.history import Edit
 from lsp_server.actions.page import Change, Declined, Page, changed, narrowed
 from lsp_server.actions.signature import Signature, calls, changed_signature
 from lsp_server.actions.tokens import pattern, renamed, repeated, swapped
+from lsp_server.connection import Connection
 
 MAX_PLACES = 200
 
@@ -26,14 +27,14 @@ _ARGUMENT = re.compile(r"[^,()\[\]{}\n]+")
 
 async def next_edit(desk: Desk) -> Plan:
     """Do the same in the next place behind the cursor, or else in the first of the file."""
-    places = _places(desk)
+    places = await _places(desk)
     following = [change for change in places if change.start >= desk.region.start]
     return await _plan(desk, "Next edit", [*following, *places][:1])
 
 
 async def repeat_edit(desk: Desk) -> Plan:
     """Do the same everywhere else in the file."""
-    return await _plan(desk, "Repeat the last edit", _places(desk))
+    return await _plan(desk, "Repeat the last edit", await _places(desk))
 
 
 async def continue_pattern(desk: Desk) -> Plan:
@@ -49,15 +50,49 @@ def can_continue(page: Page, edit: Edit) -> bool:
     return next(_continued(page, edit), None) is not None
 
 
-def places(page: Page, edit: Edit, earlier: Sequence[Edit]) -> list[Change]:
-    """Where else the last edit can be made; none where that would undo one before it."""
+@dataclass(frozen=True, slots=True)
+class Renaming:
+    """A name for another: the text as it was before, and where the old name stood in it.
+
+    Of a name that only its scope may use. `longer`: bytes that the text has grown by.
+    """
+
+    text: bytes
+    at: int
+    longer: int
+
+    @classmethod
+    def of(cls, page: Page, edit: Edit) -> "Renaming | None":
+        """What was renamed by the last edit, if anything was."""
+        name = renamed(edit.old, edit.new)
+        if name is None:
+            return None
+        old, new = (word.encode() for word in name)
+        first, before = _first_use(page, edit, name[1])
+        if _SHARED.search(before):
+            return None
+        text = page.text[:first] + old + page.text[first + len(new) :]
+        return cls(text, first, len(new) - len(old))
+
+    def here(self, uses: Sequence[int]) -> frozenset[int]:
+        """Places of the text before, in the text as it is now."""
+        return frozenset(at + self.longer if at > self.at else at for at in uses)
+
+
+def places(
+    page: Page, edit: Edit, earlier: Sequence[Edit], uses: frozenset[int] | None = None
+) -> list[Change]:
+    """Where else the last edit can be made; none where that would undo one before it.
+
+    uses  where a name that was renamed stands for the same thing; None where that is not known
+    """
     if any((one.old, one.new) == (edit.new, edit.old) for one in earlier):
         return []
     name = renamed(edit.old, edit.new)
     signature = changed_signature(edit.old, edit.new)
     if name is not None:
         undone = [renamed(one.new, one.old) for one in earlier]
-        found = [] if name in undone else _renames(page, edit, *name)
+        found = [] if name in undone else _renames(page, edit, *name, uses)
     else:
         found = _calls(page, signature) if signature else _same(page, edit)
     first, last = page.line(edit.first).start, page.line(edit.last).end
@@ -77,8 +112,20 @@ async def _plan(desk: Desk, label: str, changes: list[Change]) -> Plan:
     return Plan(label, desk.page, await desk.sound(changes))
 
 
-def _places(desk: Desk) -> list[Change]:
-    return places(desk.page, _last(desk), desk.earlier)
+async def _places(desk: Desk) -> list[Change]:
+    edit = _last(desk)
+    uses = await uses_of_name(desk.connection, desk.page, edit)
+    return places(desk.page, edit, desk.earlier, uses)
+
+
+async def uses_of_name(connection: Connection, page: Page, edit: Edit) -> frozenset[int] | None:
+    """Where the name that was renamed stands for the same thing; None where that is not known."""
+    renaming = Renaming.of(page, edit)
+    if renaming is None:
+        return None
+    request = SurveyRequest(renaming.text, page.snapshot.language, name=renaming.at)
+    survey = await connection.survey(request)
+    return None if survey is None or survey.uses is None else renaming.here(survey.uses)
 
 
 def _last(desk: Desk) -> Edit:
@@ -98,19 +145,28 @@ def _continued(page: Page, edit: Edit) -> Iterator[Change]:
         yield narrowed(page.text, Change(span.start, span.end, done.encode()))
 
 
-def _renames(page: Page, edit: Edit, old: str, new: str) -> list[Change]:
-    """The other places where the old name stands for the same thing, as far as text can tell."""
-    edited = Span(page.line(edit.first).start, page.line(edit.last).end)
-    first = next(_words(page.text, edited, new), edited.start)
-    before = page.text[page.lines_of(Span(first, first)).start : first]
+def _renames(
+    page: Page, edit: Edit, old: str, new: str, uses: frozenset[int] | None
+) -> list[Change]:
+    """The other places where the old name stands for the same thing, as far as can be told."""
+    _, before = _first_use(page, edit, new)
     member, shared = before.endswith(b"."), _SHARED.search(before) is not None
-    scope = Span(0, len(page.text)) if shared or not before else _block(page, edit)
+    everywhere = shared or not before or uses is not None
+    scope = Span(0, len(page.text)) if everywhere else _block(page, edit)
     return [
         Change(at, at + len(old.encode()), new.encode())
         for at in _words(page.text, scope, old)
         if (page.text[:at].endswith(b".") == member or (shared and not member))
         and not _names_an_argument(page.text, at, at + len(old.encode()))
+        and (uses is None or at in uses)
     ]
+
+
+def _first_use(page: Page, edit: Edit, new: str) -> tuple[int, bytes]:
+    """Where the new name stands in the edited lines, and what is before it on its line."""
+    edited = Span(page.line(edit.first).start, page.line(edit.last).end)
+    first = next(_words(page.text, edited, new), edited.start)
+    return first, page.text[page.lines_of(Span(first, first)).start : first]
 
 
 def _words(text: bytes, scope: Span, word: str) -> Iterator[int]:

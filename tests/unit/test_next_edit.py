@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lsprotocol import types
 
-from lsp_server.actions.history import EditHistory
-from lsp_server.actions.next_edit import places
+from engine.survey import survey
+from engine.types import SurveyRequest
+from lsp_server.actions.history import Edit, EditHistory
+from lsp_server.actions.next_edit import Renaming, places
 from lsp_server.actions.page import Page, changed
 from lsp_server.actions.signature import Signature, changed_signature
 from lsp_server.actions.tokens import renamed, repeated, swapped
@@ -52,12 +54,24 @@ class Document:
         for index, key in enumerate(new):
             self.replace(at + index, at + index, key)
 
-    def followed(self) -> str:
+    def followed(self, uses: frozenset[int] | None = None) -> str:
         """The text with the last edit made in every other place that is proposed."""
-        edit = self.history.last(self.page.snapshot)
-        assert edit
-        found = places(self.page, edit, self.history.earlier(URI))
+        found = places(self.page, self.edit, self.history.earlier(URI), uses)
         return changed(self.page.text, found).decode()
+
+    @property
+    def edit(self) -> Edit:
+        """The last one."""
+        found = self.history.last(self.page.snapshot)
+        assert found
+        return found
+
+    def uses(self) -> frozenset[int] | None:
+        """Where the name that was renamed stands for the same thing."""
+        renaming = Renaming.of(self.page, self.edit)
+        assert renaming
+        found = survey(SurveyRequest(renaming.text, "python", name=renaming.at)).uses
+        return None if found is None else renaming.here(found)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +138,23 @@ def test_the_last_edit_is_made_where_else_it_belongs(
     document = Document(text)
     document.type_over(old, new)
     assert document.followed() == after
+
+
+METHODS = """\
+class Cart:
+    def add(self, {name}, count):
+        self.items[{name}] = count  # by item
+
+    def drop(self, item):
+        {drop}
+"""
+
+
+def test_a_name_is_followed_in_its_scope_and_no_further() -> None:
+    document = Document(METHODS.format(name="item", drop="return self.take(item, item=item)"))
+    document.type_over("item", "product")
+    kept = METHODS.format(name="product", drop="return self.take(item, item=item)")
+    assert document.followed(document.uses()) == kept.replace("# by item", "# by product")
 
 
 def test_a_rename_that_was_taken_back_is_not_carried_on() -> None:
