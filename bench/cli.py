@@ -18,7 +18,7 @@ from engine.checkpoint import load
 from engine.device import place
 from engine.families.sfumato import Sfumato
 from engine.infill import Engine
-from engine.rendezvous import DEFAULT_MODEL
+from engine.shelf import SHIPPED, model_folder
 from engine.threads import SERVING_THREADS
 
 _WIDTH = 130
@@ -32,12 +32,12 @@ def main(arguments: Sequence[str]) -> int:
         description="Measure this machine, the model's passes, what a user feels at the keyboard, "
         "and decoding left to right beside it. Takes a few minutes; leave the machine alone.",
     )
-    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, metavar="DIR")
+    parser.add_argument("--model", type=Path, default=Path(SHIPPED), metavar="DIR_OR_NAME")
     parser.add_argument("--rounds", type=_rounds, default=25, help="repetitions (default: 25)")
     parser.add_argument("--chart", type=Path, metavar="FILE", help="also draw a PNG")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     options = parser.parse_args(arguments)
-    report = _measure(options.model, options.rounds)
+    report = _measure(model_folder(options.model), options.rounds)
     print_report(report, Console(width=_WIDTH))
     if options.chart:
         draw_report(report, options.chart)

@@ -110,9 +110,13 @@ class Patience:
 
     def check(self) -> None:
         """Raises EndpointError, the last trouble's sentence, while it is too soon to ask again."""
-        left_s = self._again_s - self._clock()
-        if left_s > 0:
+        if left_s := self.left_s:
             raise EndpointError(f"{self._sentence}; it is asked again in {left_s:.0f} s.")
+
+    @property
+    def left_s(self) -> float:
+        """Until it may be asked again; 0: it may."""
+        return max(0.0, self._again_s - self._clock())
 
     def note(self, trouble: Trouble) -> EndpointError:
         """Remember a failure; returns it as an error to raise."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from engine.rendezvous import DEFAULT_MODEL
+from engine.shelf import SHIPPED, model_folder
 from engine.threads import usable_cores
 from engine.train.mix import MIX
 
@@ -70,9 +70,9 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     train.add_argument(
         "--from",
         dest="start",
-        type=_model,
-        metavar="DIR",
-        help='begin with the weights of this model: a folder, or "default" (as with --on)',
+        type=Path,
+        metavar="DIR_OR_NAME",
+        help="begin with the weights of this model (with --on: the default one's)",
     )
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
     train.add_argument(
@@ -116,8 +116,8 @@ def _add_eval(evaluation: argparse.ArgumentParser) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    if options.on:
-        options.start = options.start or DEFAULT_MODEL
+    if options.start or options.on:
+        options.start = model_folder(options.start or Path(SHIPPED))
     options.minutes = options.minutes or (5.0 if options.on else 60.0)
     _command("cli_adapt" if options.on else "cli_train")(options)
 
@@ -127,10 +127,6 @@ def _command(module: str, name: str = "run") -> Callable[[argparse.Namespace], N
         getattr(import_module(f"engine.train.{module}"), name)(options)
 
     return run
-
-
-def _model(word: str) -> Path:
-    return DEFAULT_MODEL if word == "default" else Path(word)
 
 
 def _mix(words: str) -> dict[str, float]:

@@ -18,6 +18,7 @@ from engine.families import is_ours
 from engine.infill import Engine
 from engine.remote import endpoint
 from engine.remote.engine import RemoteEngine
+from engine.remote.patient import Patient
 from engine.shelf import model_folder
 from engine.threads import SERVING_THREADS
 from engine.train.cli_train import read_sources
@@ -112,7 +113,8 @@ def _run_server(options: argparse.Namespace) -> None:
     console = Console(stderr=True)
     with closing(RemoteEngine.load(options.model)) as engine, Progress(console=console) as progress:
         task = progress.add_task("asking", total=len(KINDS))
-        scores = as_used(engine, items, lambda: progress.advance(task), options.seconds * 1000)
+        patient, done = Patient(engine), lambda: progress.advance(task)
+        scores = as_used(patient, items, done, options.seconds * 1000)
     _report(options, engine.info, scores)
 
 
