@@ -196,10 +196,10 @@ class _Judge:
         if not _is_of_tree(found[0]):
             return [fault for fault in found if fault.kind not in self._tolerated_lints]
         inside = [fault for fault in found if 0 <= fault.start < len(fill)]
-        if not inside and self.context.is_apart(fill):
-            return []
         if inside or not self.tolerated_faults:
             return inside or found
+        if self.context.is_apart(fill):
+            return []
         if self._repairs:
             return min((repair.faults(fill) for repair in self._repairs), key=len)
         return found if len(found) > self.tolerated_faults else []

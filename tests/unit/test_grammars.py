@@ -331,3 +331,20 @@ def test_a_hostile_text_gets_an_answer_and_the_next_one_its_own(
     sound = Gate(language, b"a = f(1);\n", 6, 7)
     assert sound.confirm(b"2")
     assert not sound.confirm(b"2)")
+
+
+def test_where_a_text_is_broken_elsewhere_a_sound_fill_is_not_held_against_mended_texts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    language = language_for("c")
+    assert language
+    before = b"int f(int a { return a; }\n\nint g(int b) {\n    return "
+    gate = Gate(language, before + b";\n}\n", len(before), len(before))
+    assert not gate.strict
+    monkeypatch.setattr("grammars.syntax.Parser", CountedParser)
+    fresh = Gate(language, before + b";\n}\n", len(before), len(before))
+    assert not fresh.strict
+    CountedParser.parses = 0
+    assert fresh.faults(b"b + 1") == ()
+    assert CountedParser.parses == 1
+    assert fresh.faults(b"b + ")
