@@ -2,7 +2,7 @@
 
     .venv/bin/python -m tests.bench.lookup_weights FIT CHECK [--holes 120]
 
-FIT and CHECK are folders of projects, one folder each, of which none is held out; no model is asked.
+FIT and CHECK are folders of projects, one folder each, none of them held out; no model is asked.
 Holes (the rest of a line, a line, a few lines) are cut from their files, near copies left out, and
 looked up in their own file, with their project and without. The likelihood of what was there is
 maximised over FIT. Of CHECK it prints how often the first guess is right, and among the holes where
