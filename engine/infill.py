@@ -217,9 +217,17 @@ class Engine:
         around = self.workspaces.around(request)
         found = look_up(request.text, request.hole, self.rule.guesses, around, request.max_lines)
         guesses = [(self.tokenizer.encode(guess.fill.encode()), guess.odds) for guess in found]
-        given = request.length_tokens
-        room = min(self._model.traits.slots[-1] - 1, self._room(request))
-        return [pair for pair in guesses if len(pair[0]) <= room and given in (None, len(pair[0]))]
+        given, room = request.length_tokens, self._room(request)
+        return [
+            (tokens, odds)
+            for tokens, odds in guesses
+            if len(tokens) <= min(room, self._longest_guess(odds)) and given in (None, len(tokens))
+        ]
+
+    def _longest_guess(self, odds: float) -> int:
+        """Tokens. The largest canvas is for likely guesses, beside which there is no noise."""
+        *_, larger, largest = (0, *self._model.traits.slots)
+        return (largest if odds > _EVEN_ODDS or not larger else larger) - 1
 
     def _demanded(self, must: tuple[bytes, ...], length: int | None) -> list[list[int]]:
         """Rows that hold the demanded texts, with room between, before and behind them."""
