@@ -14,18 +14,30 @@ _TOKEN = re.compile(rb"\w+|[^\w\s]|\n")
 _WORD = re.compile(rb"\w+")
 _LEAST_PART = 3
 """Bytes of a part of a word; shorter ones stand in words that have nothing to do with it."""
+_KEYWORDS = frozenset(
+    (
+        b"and as assert async await begin break case catch class const continue def default "
+        b"defer del do elif else elsif end enum except export extends final finally fn for "
+        b"foreach from func function global go goto if impl implements import in instanceof "
+        b"interface is lambda let loop match mod mut namespace new nonlocal not of operator or "
+        b"override package pass private protected pub public raise return select sizeof static "
+        b"struct super switch template then throw throws trait try type typedef typeof union "
+        b"unless until unsafe use using var void when where while with yield"
+    ).split()
+)
+"""Of the languages there are: no name stands for one of these."""
 _CASES = (bytes, bytes.lower, bytes.upper, bytes.capitalize)
 
 
 def exchanges(there: bytes, here: bytes) -> dict[bytes, bytes]:
-    """The words of one text in whose place the other has another word, and which."""
+    """The words of one text in whose place the other has another word, and which; no keywords."""
     theirs, ours = _TOKEN.findall(there), _TOKEN.findall(here)
     found: dict[bytes, bytes] = {}
     for step in Levenshtein.opcodes(theirs, ours):
         if step.tag == "replace":
             old = theirs[step.src_start : step.src_end]
             for word, other in zip(old, ours[step.dest_start : step.dest_end], strict=True):
-                if _WORD.match(word) and _WORD.match(other):
+                if _is_name(word) and _is_name(other):
                     found.setdefault(word, other)
     return found
 
@@ -41,6 +53,10 @@ def carried_over(fill: bytes, exchanged: Mapping[bytes, bytes]) -> bytes:
         return word[0].replace(part, parts[part]) if part else word[0]
 
     return _WORD.sub(other, fill)
+
+
+def _is_name(token: bytes) -> bool:
+    return _WORD.match(token) is not None and token not in _KEYWORDS
 
 
 def _parts(word: bytes, other: bytes) -> Iterator[tuple[bytes, bytes]]:

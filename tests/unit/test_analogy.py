@@ -41,3 +41,8 @@ def test_what_differs_in_more_than_a_word_says_nothing() -> None:
 def test_any_bytes_are_taken(there: bytes, here: bytes, fill: bytes) -> None:
     assert carried_over(fill, exchanges(there, there)) == fill
     assert isinstance(carried_over(fill, exchanges(there, here)), bytes)
+
+
+def test_no_name_becomes_a_keyword_and_no_keyword_another() -> None:
+    assert carried("self.items", "def self.go()", "def return.go()") == "self.items"
+    assert carried("raise Wrong()", "raise Empty()", "return Empty()") == "raise Wrong()"
