@@ -100,6 +100,21 @@ class Context:
         opened = still_open((mark for at, mark in self.unmatched[0] if at >= self.row), fill)
         return fill + _closers(opened)
 
+    def with_body(self, fill: bytes) -> bytes | None:
+        """`fill` and a stub for the body of the block whose begun head it ends with a colon.
+
+        None if it ends none, or there are lines below that are indented as its body would be.
+        """
+        body, (rest, _, below) = self.language.stubs[0], self.text[self.end :].partition(b"\n")
+        typed = self.text[self.row : self.start]
+        begun = typed.strip() and not rest.strip() and b"\n" not in fill
+        if not (body and begun and fill.rstrip().endswith(b":")):
+            return None
+        following = next(filter(bytes.strip, below.split(b"\n")), b"")
+        if _indentation(following) > _indentation(typed):
+            return None
+        return fill.rstrip() + b" " + body
+
     @cached_property
     def unmatched(self) -> tuple[list[tuple[int, bytes]], list[tuple[int, bytes]]]:
         """The brackets that are open before the hole, and those closed after it, with no partner.
@@ -244,6 +259,10 @@ def _outside(faults: list[Fault], first: int, last: int, added: int) -> list[Fau
 
 def _line_start(text: bytes, at: int) -> int:
     return text.rfind(b"\n", 0, at) + 1
+
+
+def _indentation(line: bytes) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _closers(openers: Iterable[bytes]) -> bytes:

@@ -7,7 +7,8 @@ P1  Where no grammar or lint refuses the buffer with the hole empty, or with the
 P2  Otherwise, which is the normal state of code being typed, no fault starts in the fill; and with
     the rest of the buffer mended, where we find a way, there is none at all. Where we find none,
     there are no more than there were.
-P3  What was parsed is what is inserted.
+P3  What was parsed is what is inserted; but where the user has begun the head of a block, which is
+    a fault without its body, its end is parsed with one.
 """
 
 import re
@@ -188,6 +189,9 @@ class _Judge:
         except UnicodeDecodeError as error:
             return (Fault(error.start, error.end, "encoding"),)
         added = self._added(self.context.faults(fill), fill)
+        headed = self.context.with_body(fill) if added else None
+        if headed:
+            added = self._added(self.context.faults(headed), headed)
         return tuple(dict.fromkeys(_clipped(fault, len(fill)) for fault in added))
 
     def _added(self, found: list[Fault], fill: bytes) -> list[Fault]:

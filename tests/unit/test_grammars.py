@@ -348,3 +348,24 @@ def test_where_a_text_is_broken_elsewhere_a_sound_fill_is_not_held_against_mende
     assert fresh.faults(b"b + 1") == ()
     assert CountedParser.parses == 1
     assert fresh.faults(b"b + ")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fill", "kept"),
+    [
+        (b"class A:\n    def f(self) ", b"\n\n\nx = 1\n", b"-> None:", True),
+        (b"if a not in ", b"\n", b"b:", True),
+        (b"if a:\n    b()\nel", b"\n", b"se:", True),
+        (b"if a:\n    b()\n", b"\n", b"else:", False),
+        (b"if a not in ", b"\n", b"b::", False),
+        (b"x = {a", b"\n", b":", False),
+        (b"if a", b"\n    b()\n", b":", True),
+        (b"a = b", b"\n", b":", False),
+    ],
+)
+def test_the_head_of_a_block_that_was_begun_may_be_ended(
+    before: bytes, after: bytes, fill: bytes, kept: bool
+) -> None:
+    gate = Gate(python(), before + after, len(before), len(before))
+    assert (gate.faults(fill) == ()) == kept
+    assert gate.confirm(fill) == kept
