@@ -105,7 +105,8 @@ class Neovim:
         self._screen = Screen()
         self._last_id = 0
         self.frames: list[tuple[str, ...]] = []
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
         self.call("nvim_ui_attach", COLUMNS, ROWS, {"ext_linegrid": True, "rgb": True})
 
     def __enter__(self) -> Self:
@@ -117,6 +118,7 @@ class Neovim:
             self._send([2, "nvim_command", ["qall!"]])
             try:
                 self._process.wait(LIMIT_S)
+                self._listener.join(LIMIT_S)  # before its pipe is closed
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 raise
