@@ -19,8 +19,7 @@ from grammars import Fault
 
 ROUNDS = 3
 MOVES = 25
-TRIES = 60
-"""Moves of all rounds together: counted, not timed, so that a busy machine writes the same text."""
+"""Tried in a round: counted, not timed, so that a busy machine writes the same text."""
 ALTERNATIVES = 6
 DELETION_NATS = 4.0
 """Deleting costs what a token of this surprise would."""
@@ -71,23 +70,22 @@ class Mended:
 
 
 def climb(
-    lattice: Lattice, gate: Judge, detokenize: Detokenize, deadline: float, tries: int = TRIES
+    lattice: Lattice, gate: Judge, detokenize: Detokenize, deadline: float, moves: int = MOVES
 ) -> Mended:
     """Exchange or delete tokens, a few, until the gate finds no fault.
 
     deadline  seconds of `time.monotonic`; past it no further move is tried
-    tries     moves of all rounds together
+    moves     tried for each change
 
-    At most ROUNDS changes, each the best of MOVES tries, cheapest first: a move costs the
+    At most ROUNDS changes, each the best of those tried, cheapest first: a move costs the
     log-probability it loses and its distance from the first fault, in places.
     """
     search = _Search(lattice, gate, detokenize)
     path: Path = list(lattice.tokens)
     faults = search.faults(path)
-    for round_index in range(ROUNDS):
+    for _ in range(ROUNDS):
         if not faults:
             break
-        moves = min(MOVES, tries - round_index * MOVES)
         better = search.best_move(path, faults, moves, deadline)
         if better is None:
             break

@@ -16,7 +16,7 @@ from engine.constraints import ConstrainedGate
 from engine.joints import Joints
 from engine.overlap import Surroundings
 from engine.remains import remains
-from engine.repair import TRIES, Detokenize, blame, climb
+from engine.repair import MOVES, Detokenize, blame, climb
 from engine.sampler import Limits, Look, denoise
 from engine.schedule import Rule
 from engine.tokenizer import Codec
@@ -25,8 +25,8 @@ from grammars import Gate
 
 _PASSES = 2
 """Looks at places that were masked again. A second round of them mended none of 7 fills more."""
-_OTHER_TRIES = 10
-"""Moves of a climb in a row that is not the best."""
+_OTHER_MOVES = 10
+"""Tried in a round of a climb in a row that is not the best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +126,13 @@ class Settler:
 
     def _climbed(self, gate: Gate | ConstrainedGate, fills: list[Fill]) -> Settled | None:
         """The first fill that becomes sound by climbing in its lattice."""
-        tries = (TRIES, *(_OTHER_TRIES for _ in fills))
-        found = (self._climb(gate, *pair) for pair in zip(fills, tries, strict=False))
+        moves = (MOVES, *(_OTHER_MOVES for _ in fills))
+        found = (self._climb(gate, *pair) for pair in zip(fills, moves, strict=False))
         return next(filter(None, found), None)
 
-    def _climb(self, gate: Gate | ConstrainedGate, fill: Fill, tries: int) -> Settled | None:
+    def _climb(self, gate: Gate | ConstrainedGate, fill: Fill, moves: int) -> Settled | None:
         lattice = fill.canvas.lattice()
-        mended = climb(lattice, gate, self._detokenizer(fill), self.deadline, tries)
+        mended = climb(lattice, gate, self._detokenizer(fill), self.deadline, moves)
         if not (mended.sound and mended.text and gate.confirm(mended.text)):
             return None
         return Settled(mended.text, "repaired", fill.score_nats, fill.around(mended.tokens))
@@ -152,7 +152,7 @@ class Settler:
         rule = replace(self.rule, passes=_PASSES)
         for _ in denoise(fill.look, fill.canvas, rule, limits, self.noise):
             yield fill
-        return self._climb(gate, fill, TRIES)
+        return self._climb(gate, fill, MOVES)
 
     def _kept(self, gate: Gate | ConstrainedGate, fills: list[Fill]) -> Settled | None:
         """What is left where nothing could be mended."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.repair import Lattice, Mended, blame, climb
+from engine.repair import ROUNDS, Lattice, Mended, blame, climb
 from grammars import Fault, Gate, language_for
 
 
@@ -118,6 +118,23 @@ def test_what_cannot_be_mended_is_not_sound() -> None:
     lattice = words.lattice(") ) )", "= =", "( (", frozen=[0, 1, 2])
     mended = climbed(words, lattice, gate_at("total = $0\n"))
     assert mended == Mended(lattice.tokens, b") ) )= =( (", sound=False)
+
+
+@pytest.mark.parametrize("moves", [10, 25])
+def test_no_more_moves_are_tried_in_a_round_than_are_allowed(moves: int) -> None:
+    """Each makes the text better and none makes it sound, so that all rounds are gone through."""
+
+    class Shrinking:
+        judged = 0
+
+        def faults(self, fill: bytes) -> tuple[Fault, ...]:
+            self.judged += 1
+            return (Fault(0, len(fill), "error"),)
+
+    words, gate = Words(), Shrinking()
+    lattice = words.lattice(*[["aaaa", "bbb", "cc", "d"]] * 40)
+    climb(lattice, gate, words.detokenize, math.inf, moves)
+    assert gate.judged == 1 + ROUNDS * moves
 
 
 def test_past_the_deadline_no_move_is_tried() -> None:
