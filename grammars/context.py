@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 from tree_sitter import Node, QueryCursor
 
@@ -196,7 +197,7 @@ def still_open(opened: Iterable[bytes], text: bytes) -> list[bytes]:
 
 def repairs(context: Context, deadline: float) -> Iterator[Repair]:
     """Ways to mend the text around a hole, each with a stub that makes it sound; found in time."""
-    for repair in (*_bracketed(context), *_without_lines(context)):
+    for repair in chain(_bracketed(context), _without_lines(context)):
         if time.monotonic() >= deadline:
             return
         if any(not repair.faults(stub) for stub in (b"", *context.stubs)):

@@ -110,8 +110,10 @@ class Gate:
     @cached_property
     def _cut_is_bad(self) -> bool:
         """Does the window show faults in the user's own code that the file does not have?"""
-        window = self._judge.tolerated_faults
-        return self._cut and window > 0 and self._whole.tolerated_faults < window
+        if not self._cut or not self._judge.context.faults(b""):
+            return False
+        tolerated = self._judge.tolerated_faults
+        return self._whole.tolerated_faults < tolerated or not self._whole.context.faults(b"")
 
     def longest_sound_prefix(self, fill: bytes) -> bytes:
         """The longest head of `fill` that adds no fault; b"" if none.
@@ -140,7 +142,7 @@ class Gate:
         return sorted((s for s in stubs if s and not _WORD.search(s)), key=_short_first)
 
     def named(self, name: bytes) -> list[bytes]:
-        """What may be missing where that takes a name: heads of blocks, then the shortest first."""
+        """What may be missing where that takes a name: heads and links, then the shortest first."""
         context = self._judge.context
         stubs = sorted(filter(_NAME.search, context.stubs), key=_short_first)
         return [_NAME.sub(name, stub) for stub in (*context.language.heads, *stubs)]
@@ -176,6 +178,8 @@ class _Judge:
     def __init__(self, context: Context, deadline: float) -> None:
         self.context, self._deadline = context, deadline
         self._known: dict[bytes, tuple[Fault, ...]] = {}
+        self._found_repairs: list[Repair] = []
+        self._more_repairs = repairs(context, deadline)
 
     def faults(self, fill: bytes) -> tuple[Fault, ...]:
         """Those that the fill adds; rows, moves and heads are often the same text."""
@@ -204,9 +208,26 @@ class _Judge:
             return inside or found
         if self.context.is_apart(fill):
             return []
-        if self._repairs:
-            return min((repair.faults(fill) for repair in self._repairs), key=len)
-        return found if len(found) > self.tolerated_faults else []
+        return self._mended(fill, found)
+
+    def _mended(self, fill: bytes, found: list[Fault]) -> list[Fault]:
+        """The faults that are left with the rest of the buffer mended, if there is a way."""
+        least: list[Fault] | None = None
+        for repair in self._repairs():
+            left = repair.faults(fill)
+            if not left:
+                return []
+            least = left if least is None else min(least, left, key=len)
+        if least is None:
+            return found if len(found) > self.tolerated_faults else []
+        return least
+
+    def _repairs(self) -> Iterator[Repair]:
+        """Those found for earlier fills first; to look for them takes longest of all."""
+        yield from self._found_repairs
+        for repair in self._more_repairs:
+            self._found_repairs.append(repair)
+            yield repair
 
     @cached_property
     def tolerated_faults(self) -> int:
@@ -234,10 +255,6 @@ class _Judge:
             if time.monotonic() >= self._deadline:
                 return [[]]
         return found
-
-    @cached_property
-    def _repairs(self) -> list[Repair]:
-        return list(repairs(self.context, self._deadline))
 
 
 def _is_of_tree(fault: Fault) -> bool:

@@ -138,6 +138,15 @@ def test_the_file_overrules_its_window() -> None:
     assert gate.faults(b"tail)")
 
 
+def test_the_file_overrules_a_window_that_a_stub_would_make_sound() -> None:
+    """The window begins with the end of a docstring, as if a string were being opened."""
+    text = b'"""A module.\n\nOf prose.\n\n"""\n\nimport ast\n$\nimport sys\n' + b"\nx = 1\n" * 40
+    at = text.index(b"$")
+    gate = Gate(python(), text, at, at + 1)
+    assert gate.faults(b"import os") == ()
+    assert gate.faults(b"import (")
+
+
 def test_the_window_is_whole_items_around_the_hole() -> None:
     items = [b"@cache\ndef f%d():\n    return %d\n" % (n, n) for n in range(9)]
     text = b"\n".join(items)
