@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import product, zip_longest
 
 from engine.outline import FILE_END, joined, outline
 from engine.shelves import matches
@@ -35,7 +35,7 @@ class Joints:
     def fills(self, endings: Sequence[bytes]) -> Iterator[bytes]:
         """Within the line where that can be, else over two lines; what is likeliest first.
 
-        endings  what may end the cursor's line besides what is looked up
+        endings  what may end the cursor's line, tried in turn with what is looked up
         """
         above, _, typed = self.text[: self.hole.start].rpartition(b"\n")
         rest, _, below = self.text[self.hole.end :].partition(b"\n")
@@ -51,7 +51,7 @@ class Joints:
         indents = list(dict.fromkeys((_indent(_first_line(below)), _indent(typed))))
         blanks = len(rest) - len(rest.lstrip())
         closers = [b"", *(b"\n" + line for line in _closing_lines(self.text))]
-        for parts in _by_rank([*ends, *endings, b""], closers, indents, begins):
+        for parts in _by_rank([*_in_turn(ends, endings), b""], closers, indents, begins):
             end, closer, indent, begin = parts
             yield end + closer + b"\n" + indent[: len(indent) - blanks] + begin
 
@@ -81,6 +81,11 @@ def _within(ends: list[bytes], rest: bytes) -> Iterator[bytes]:
 def _closing_lines(text: bytes) -> list[bytes]:
     """The commonest lines of closing brackets alone."""
     return [line for line, _ in Counter(_CLOSING.findall(text)).most_common(_CLOSERS)]
+
+
+def _in_turn(*pieces: Sequence[bytes]) -> Iterator[bytes]:
+    """The first of each, the second of each, and so on."""
+    yield from (piece for rank in zip_longest(*pieces) for piece in rank if piece is not None)
 
 
 def _by_rank(*choices: list[bytes]) -> Iterator[tuple[bytes, ...]]:

@@ -26,7 +26,7 @@ class Language:
     comment   what opens a comment to the end of the line
     stubs     what may stand for a line still being typed: nothing, or the head of a block
     fills     what may stand in a hole, `%` for the brackets that its line has left open
-    heads     what may open a block, `x` for a name
+    heads     what may open a block or go on in a chain or a list, `x` for a name
     queries   folders of `queries/` that hold its queries
     lints     checks beyond the grammar, cheapest first
     """
@@ -72,7 +72,9 @@ class Language:
 # For languages whose statements end with the line.
 _ENDLESS = (b"x%", b"%", b"x%,", b"= x%", b'"%', b"'%")
 
-_SCRIPT_HEADS = (b"if (x) {", b"x({", b"function x() {", b"class x {", b"() {")
+_SCRIPT_HEADS = (
+    b"if (x) {", b"x({", b"function x() {", b"class x {", b"() {", b".x()", b"x: x,",
+)  # fmt: skip
 
 LANGUAGES = (
     Language(
@@ -99,15 +101,15 @@ LANGUAGES = (
     ),
     Language(
         "go", "Go", ("go",), (".go",), "tree_sitter_go", lints=(lints.go,),
-        heads=(b"if x {", b"func x() {", b"type x struct {", b"() {"),
+        heads=(b"if x {", b"func x() {", b"type x struct {", b"() {", b"x: x,"),
     ),
     Language(
         "rust", "Rust", ("rust",), (".rs",), "tree_sitter_rust",
-        heads=(b"if x {", b"fn x() {", b"impl x {", b"() {"),
+        heads=(b"if x {", b"fn x() {", b"impl x {", b"() {", b".x()", b"x: x,"),
     ),
     Language(
         "java", "Java", ("java",), (".java",), "tree_sitter_java", lints=(lints.java,),
-        heads=(b"if (x) {", b"void x() {", b"class x {", b"() {"),
+        heads=(b"if (x) {", b"void x() {", b"class x {", b"() {", b".x()"),
     ),
     Language(
         "c", "C", ("c",), (".c", ".h"), "tree_sitter_c", lints=(lints.c,),
@@ -116,7 +118,7 @@ LANGUAGES = (
     Language(
         "cpp", "C++", ("cpp",), (".cc", ".cpp", ".cxx", ".hh", ".hpp"), "tree_sitter_cpp",
         lints=(lints.c,), queries=("c", "cpp"),
-        heads=(b"if (x) {", b"void x() {", b"class x {", b"() {"),
+        heads=(b"if (x) {", b"void x() {", b"class x {", b"() {", b".x()"),
     ),
     Language(
         "json", "JSON", ("json", "jsonc"), (".json", ".jsonc"), "tree_sitter_json",

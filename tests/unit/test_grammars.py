@@ -284,6 +284,23 @@ def test_the_longest_head_that_can_be_closed(
     assert gate.longest_closed_prefix(fill) == closed
 
 
+@pytest.mark.parametrize(
+    ("language_id", "before", "after", "form"),
+    [
+        ("javascript", b"let n = each(a)\n    ", b"\n    .size();\n", b".each()"),
+        ("rust", b"struct Each {\n    a: u8,\n    ", b"\n}\n", b"each: each,"),
+        ("go", b"package p\n\n", b"\n\treturn 1\n}\n", b"func each() {"),
+    ],
+)
+def test_a_form_that_takes_a_name_fits(
+    language_id: str, before: bytes, after: bytes, form: bytes
+) -> None:
+    language = language_for(language_id)
+    assert language
+    gate = Gate(language, before + after, len(before), len(before))
+    assert form in [found for found in gate.named(b"each") if not gate.faults(found)]
+
+
 def test_past_the_deadline_no_head_is_tried_and_the_buffer_counts_as_sound() -> None:
     text = b"def f(:\n    return \n"
     at = len(text) - 1

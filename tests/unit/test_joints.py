@@ -43,6 +43,13 @@ def test_a_line_may_end_as_it_is_told() -> None:
     assert '")\npri' in joined('print(1)\nname = f("word$0nt(2)\n', ['")'])
 
 
+def test_how_a_line_may_end_is_tried_in_turn_with_how_lines_like_it_end() -> None:
+    text = "read(a, b)\nread(a, c)\nprint(1)\nread(a$0nt(2)\n"
+    fills = joined(text, [")"])
+    assert fills[0] == ", c)\npri"
+    assert fills.index(")\npri") < fills.index(", b)\npri")
+
+
 def test_a_fill_of_one_line_has_no_line_break() -> None:
     text = "pair = union([number(), string()])\nother = un$0(), text()])\n"
     assert joined(text, ['"'], max_lines=1) == ["ion([number"]
