@@ -7,10 +7,11 @@ import re
 from dataclasses import dataclass
 
 from engine.types import Span
+from grammars import unmatched
 
 _CLOSING = re.compile(r"""[\s)>}\]"'`:{;,]*""")
 _BREAK = re.compile(r"[\r\n]")
-_PAIRS = {")": "(", "]": "[", "}": "{"}
+_CLOSERS = ")]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def _without_rest(fill: str, before: str, rest: str) -> str:
         repeated = rest[:length]
         if not fill.endswith(repeated):
             continue
-        if all(mark in _PAIRS for mark in repeated) and _brackets_match(before, fill, rest):
+        if all(mark in _CLOSERS for mark in repeated) and _brackets_match(before, fill, rest):
             return fill
         # a part of a word in common is chance
         if length == len(rest) or _CLOSING.fullmatch(repeated):
@@ -75,21 +76,7 @@ def _without_rest(fill: str, before: str, rest: str) -> str:
 
 def _brackets_match(before: str, fill: str, rest: str) -> bool:
     """Whether the line still closes its own brackets: `f(g(|)` takes `x)`, `f(|)` does not."""
-    opened, _ = _unmatched(before)
-    _, closed = _unmatched(fill)
-    still_to_close = len(rest) - len(rest.lstrip("".join(_PAIRS)))
-    return closed == 0 or closed + still_to_close <= opened
-
-
-def _unmatched(text: str) -> tuple[int, int]:
-    """Brackets opened and not closed, and brackets closed and not opened."""
-    stack: list[str] = []
-    closed = 0
-    for mark in text:
-        if mark in _PAIRS.values():
-            stack.append(mark)
-        elif mark in _PAIRS and stack and stack[-1] == _PAIRS[mark]:
-            stack.pop()
-        elif mark in _PAIRS:
-            closed += 1
-    return len(stack), closed
+    opened, _ = unmatched(before.encode())
+    _, closed = unmatched(fill.encode())
+    still_to_close = len(rest) - len(rest.lstrip(_CLOSERS))
+    return not closed or len(closed) + still_to_close <= len(opened)

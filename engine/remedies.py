@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from engine.types import Remedy, Span
-from grammars import Fault, Language, faults_in
+from grammars import Fault, Language, closing, faults_in, unmatched
 
 _NEAR_TOKENS = 2
 _GAPS, _TRIED = 6, 12
@@ -23,8 +23,6 @@ _TRIES, _PATIENCE_S = 80, 0.5
 
 _TOKEN = re.compile(rb"[\w\x80-\xff]+|[^\w\s]")
 """A character beyond ASCII counts as one of a word, so that none is cut."""
-_CLOSERS = {ord("("): b")", ord("["): b"]", ord("{"): b"}"}
-_CLOSING = b"".join(_CLOSERS.values())
 _QUOTES = (b'"', b"'", b"`")
 _MARKS = (b",", b":", b"=", b" in", b" +")
 """What may be missing between two tokens."""
@@ -105,9 +103,8 @@ def _edits(text: bytes, place: int) -> Iterator[Edit]:
         starts.append(text.rfind(b"\n", 0, starts[-1] - 1) + 1)
     for first in starts:
         line = text[first:].partition(b"\n")[0].rstrip()
-        opened, _ = _unmatched(text[starts[-1] : first + len(line)])
-        closers = b"".join(_CLOSERS[bracket] for bracket, _ in reversed(opened))
-        yield from _edits_of_line(line, first, closers)
+        opened, _ = unmatched(text[starts[-1] : first + len(line)])
+        yield from _edits_of_line(line, first, closing(opened))
 
 
 def _edits_of_line(line: bytes, first: int, closers: bytes) -> Iterator[Edit]:
@@ -118,7 +115,7 @@ def _edits_of_line(line: bytes, first: int, closers: bytes) -> Iterator[Edit]:
         ends.insert(0, first + len(line[:-1].rstrip()))
     for end in ends:
         yield from ((end, end, mark) for mark in (closers, closers[:1]) if mark)
-    for place in _unmatched(line)[1]:
+    for place, _ in unmatched(line)[1]:
         yield first + place, first + place + 1, b""
     for mark in _LINE_ENDS:
         yield last, last, mark
@@ -128,18 +125,3 @@ def _edits_of_line(line: bytes, first: int, closers: bytes) -> Iterator[Edit]:
     indentation = line[: len(line) - len(line.lstrip())]
     if closers:
         yield last, last, b"\n" + indentation + closers[:1]
-
-
-def _unmatched(text: bytes) -> tuple[list[tuple[int, int]], list[int]]:
-    """(bracket, place) of those opened and not closed; places of those closed and not opened."""
-    opened: list[tuple[int, int]] = []
-    stray: list[int] = []
-    for place, byte in enumerate(text):
-        if byte in _CLOSERS:
-            opened.append((byte, place))
-        elif byte in _CLOSING:
-            if opened and _CLOSERS[opened[-1][0]][0] == byte:
-                opened.pop()
-            else:
-                stray.append(place)
-    return opened, stray

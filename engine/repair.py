@@ -12,10 +12,10 @@ import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain
 from typing import Protocol
 
-from grammars import Fault
+from grammars import Fault, unmatched
 
 ROUNDS = 3
 MOVES = 25
@@ -24,8 +24,6 @@ ALTERNATIVES = 6
 DELETION_NATS = 4.0
 """Deleting costs what a token of this surprise would."""
 BLAME_PLACES = 2
-
-_OPENERS = {ord(")"): ord("("), ord("]"): ord("["), ord("}"): ord("{")}
 
 Detokenize = Callable[[Sequence[int]], bytes]
 """Tokens to the text of the hole; one token more never changes what stands before it."""
@@ -156,11 +154,13 @@ class _Search:
 
     def distances(self, path: Path, fault: Fault) -> list[int]:
         """Of each place from the fault, in places; unmatched brackets count as part of it."""
-        heads = [self._text(path[:count]) for count in range(len(path) + 1)]
-        near = _places([len(head) for head in heads[1:]], fault)
+        before, *heads = [self._text(path[:count]) for count in range(len(path) + 1)]
+        ends = [len(head) for head in heads]
+        near = _places(ends, fault)
         distances = [max(near.start - p, p - near.stop + 1, 0) for p in range(len(path))]
-        for place in _unmatched([more[len(head) :] for head, more in pairwise(heads)]):
-            distances[place] = 0
+        for at, _ in chain(*unmatched(heads[-1] if heads else b"")):
+            if at >= len(before):
+                distances[bisect_right(ends, at)] = 0
         return distances
 
 
@@ -172,22 +172,6 @@ def _places(ends: list[int], fault: Fault) -> range:
     last = bisect_left(ends, ends[-1]) if ends else 0
     first = min(bisect_right(ends, fault.start), last)
     return range(first, max(first, min(bisect_left(ends, fault.end), last)) + 1)
-
-
-def _unmatched(texts: list[bytes]) -> set[int]:
-    """Places with a bracket that has no partner here (strings are not told apart)."""
-    unmatched: set[int] = set()
-    opened: list[tuple[int, int]] = []
-    for place, text in enumerate(texts):
-        for byte in text:
-            if byte in _OPENERS.values():
-                opened.append((byte, place))
-            elif byte in _OPENERS:
-                if opened and opened[-1][0] == _OPENERS[byte]:
-                    opened.pop()
-                else:
-                    unmatched.add(place)
-    return unmatched.union(place for _, place in opened)
 
 
 def _size(faults: tuple[Fault, ...]) -> tuple[int, int]:

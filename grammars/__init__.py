@@ -4,6 +4,7 @@ Text is bytes and every offset counts bytes. Every byte string gets an answer: b
 `Fault`, a value, never an exception.
 """
 
+from grammars.brackets import closing, unmatched
 from grammars.context import faults_in
 from grammars.definitions import Definition, undocumented
 from grammars.gate import Gate, heads
@@ -19,6 +20,7 @@ __all__ = [
     "Gate",
     "Language",
     "Shape",
+    "closing",
     "faults_in",
     "heads",
     "hole_at",
@@ -27,5 +29,6 @@ __all__ = [
     "likely_language",
     "placeholders",
     "undocumented",
+    "unmatched",
     "uses",
 ]

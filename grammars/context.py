@@ -15,14 +15,12 @@ from itertools import chain
 
 from tree_sitter import Node, QueryCursor
 
+from grammars.brackets import OPENER, Bracket, closing, unmatched, without_partner
 from grammars.languages import Language
 from grammars.syntax import EditedText, Fault, nodes_around, tree_faults
 from grammars.trees import TREES
 
-_CLOSER = {b"(": b")", b"[": b"]", b"{": b"}"}
-_BRACKET = re.compile(rb"[()\[\]{}]")
 _QUOTED = re.compile(rb"""\"(?:\\.|[^"\\\n])*\"|'(?:\\.|[^'\\\n])*'""")
-_OPENER = {closer: opener for opener, closer in _CLOSER.items()}
 
 
 class Context:
@@ -93,13 +91,16 @@ class Context:
     @cached_property
     def stubs(self) -> list[bytes]:
         """What may stand in the hole; it closes the brackets that the cursor's line left open."""
-        closers = _closers(mark for at, mark in self.unmatched[0] if at >= self.row)
+        closers = closing(self._opened_in_row)
         return [stub.replace(b"%", closers) for stub in self.language.fills]
 
     def closed(self, fill: bytes) -> bytes:
         """`fill` and the brackets that are still open behind it, of its own and of its line."""
-        opened = still_open((mark for at, mark in self.unmatched[0] if at >= self.row), fill)
-        return fill + _closers(opened)
+        return fill + closing(still_open(self._opened_in_row, fill))
+
+    @property
+    def _opened_in_row(self) -> list[Bracket]:
+        return [bracket for bracket in self.unmatched[0] if bracket[0] >= self.row]
 
     def with_body(self, fill: bytes) -> bytes | None:
         """`fill` and a stub for the body of the block whose begun head it ends with a colon.
@@ -117,23 +118,16 @@ class Context:
         return fill.rstrip() + b" " + body
 
     @cached_property
-    def unmatched(self) -> tuple[list[tuple[int, bytes]], list[tuple[int, bytes]]]:
+    def unmatched(self) -> tuple[list[Bracket], list[Bracket]]:
         """The brackets that are open before the hole, and those closed after it, with no partner.
 
-        As (place, bracket) in the order of the text, seen with the hole empty.
+        In the order of the text, seen with the hole empty.
         """
         tree, source = self._edited.fill(b"")
-        opened: list[tuple[int, bytes]] = []
-        closed: list[tuple[int, bytes]] = []
-        for at in self._bracket_places(tree.root_node):
-            mark = source[at : at + 1]
-            if mark in _CLOSER:
-                opened.append((at, mark))
-            elif opened and _CLOSER[opened[-1][1]] == mark:
-                opened.pop()
-            elif at >= self.start:
-                closed.append((at, mark))
-        return [place for place in opened if place[0] < self.start], closed
+        places = self._bracket_places(tree.root_node)
+        opened, stray = without_partner((at, source[at : at + 1]) for at in places)
+        before = [bracket for bracket in opened if bracket[0] < self.start]
+        return before, [bracket for bracket in stray if bracket[0] >= self.start]
 
     def _bracket_places(self, root: Node) -> list[int]:
         query = self.language.brackets
@@ -171,7 +165,7 @@ class Repair:
 
     context: Context
     rest: bytes = b""
-    opened: tuple[bytes, ...] = ()
+    opened: tuple[Bracket, ...] = ()
 
     def faults(self, fill: bytes) -> list[Fault]:
         """As `Context.faults`, of the mended text."""
@@ -181,18 +175,13 @@ class Repair:
         line = fill + self.rest
         opened = still_open(self.opened, line)
         body = self.context.language.stubs[0] if line.rstrip().endswith(b":") else b""
-        return line + b" " + body + b"\n" * bool(opened) + _closers(opened)
+        return line + b" " + body + b"\n" * bool(opened) + closing(opened)
 
 
-def still_open(opened: Iterable[bytes], text: bytes) -> list[bytes]:
+def still_open(opened: Iterable[Bracket], text: bytes) -> list[Bracket]:
     """The brackets that are open behind `text` where these are before it; strings are left out."""
-    still = list(opened)
-    for mark in _BRACKET.findall(_QUOTED.sub(b"", text)):
-        if mark in _CLOSER:
-            still.append(mark)
-        elif still and _CLOSER[still[-1]] == mark:
-            still.pop()
-    return still
+    head = b"".join(mark for _, mark in opened)
+    return unmatched(head + _QUOTED.sub(b"", text))[0]
 
 
 def repairs(context: Context, deadline: float) -> Iterator[Repair]:
@@ -210,13 +199,12 @@ def _bracketed(context: Context) -> Iterator[Repair]:
     if not before and not after:
         return
     language, row = context.language, context.row
-    openers = b"".join(_OPENER[mark] for _, mark in reversed(after))
+    openers = b"".join(OPENER[mark] for _, mark in reversed(after))
     text = context.text[:row] + openers + context.text[row:]
     start, end = context.start + len(openers), context.end + len(openers)
     rest = text[end:].partition(b"\n")[0]
-    opened = tuple(mark for _, mark in before)
-    yield Repair(Context(language, text, start, end + len(rest)), rest, opened)
-    closers = _closers(mark for at, mark in before if at < row)
+    yield Repair(Context(language, text, start, end + len(rest)), rest, tuple(before))
+    closers = closing(bracket for bracket in before if bracket[0] < row)
     if closers and text[end + len(rest) :].strip():
         yield Repair(Context(language, text + b"\n" + closers, start, end))
 
@@ -264,7 +252,3 @@ def _line_start(text: bytes, at: int) -> int:
 
 def _indentation(line: bytes) -> int:
     return len(line) - len(line.lstrip())
-
-
-def _closers(openers: Iterable[bytes]) -> bytes:
-    return b"".join(_CLOSER[opener] for opener in reversed(list(openers)))
