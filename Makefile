@@ -20,7 +20,7 @@ run: $(READY) ## fill the holes of the example files, drawn step by step
 test: $(READY) ## run all tests
 	$(VENV)/bin/pytest
 
-fuzz: $(READY) ## the syntax gate on 100,000 generated texts; takes an hour
+fuzz: $(READY) ## the syntax gate on 100,000 generated texts; takes some minutes
 	SFUMATO_EXAMPLES=2200 $(VENV)/bin/pytest tests/unit/test_grammars.py -k "every_byte or stays_sound"
 
 lint: $(READY) ## check style and types
