@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 
 from rapidfuzz.distance import Levenshtein
 
+from grammars import common_prefix, common_suffix
+
 _TOKEN = re.compile(rb"\w+|[^\w\s]|\n")
 _WORD = re.compile(rb"\w+")
 _LEAST_PART = 3
@@ -61,14 +63,8 @@ def _is_name(token: bytes) -> bool:
 
 def _parts(word: bytes, other: bytes) -> Iterator[tuple[bytes, bytes]]:
     """What two words differ in, between a common start and end, in the cases it is written in."""
-    start = _common(word, other)
-    end = _common(word[start:][::-1], other[start:][::-1])
+    start = common_prefix(word, other)
+    end = common_suffix(word[start:], other[start:])
     old, new = word[start : len(word) - end], other[start : len(other) - end]
     if len(old) >= _LEAST_PART:
         yield from ((case(old), case(new)) for case in _CASES)
-
-
-def _common(one: bytes, other: bytes) -> int:
-    """How many bytes two texts begin with alike."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))

@@ -26,9 +26,10 @@ from typing import NamedTuple
 from rapidfuzz import fuzz
 
 from engine.analogy import carried_over, exchanges
-from engine.outline import FILE_END, joined, laid_out, outline
-from engine.shelves import LEAST_BYTES, REACH_BYTES, Match, Page, Shelf, shared_start
+from engine.outline import FILE_END, laid_out
+from engine.shelves import LEAST_BYTES, REACH_BYTES, Match, Page, Shelf
 from engine.types import Span
+from grammars import common_prefix
 
 _AFTER_BYTES = 200
 _BLOCK_BYTES = 1_000
@@ -97,16 +98,13 @@ def look_up(
 class Site:
     """The surroundings of a hole.
 
-    above, below  the lines above and below the hole's own, outlines
-    sources       the same as they are
-    typed, rest   what is before it and behind it on its line
-    indent        of its line
-    max_lines     that a fill may have
+    page         the lines above its own, and those below
+    typed, rest  what is before it and behind it on its line
+    indent       of its line
+    max_lines    that a fill may have
     """
 
-    above: bytes
-    below: bytes
-    sources: tuple[bytes, bytes]
+    page: Page
     typed: bytes
     rest: bytes
     indent: bytes
@@ -120,9 +118,7 @@ class Site:
         if len(typed) + len(rest) > _LONGEST_LINE:
             return None
         return cls(
-            outline(above),
-            outline(below),
-            sources=(above, below),
+            Page.of(above, below),
             typed=typed.lstrip(),
             rest=rest.strip(),
             indent=typed[: len(typed) - len(typed.lstrip())],
@@ -134,20 +130,25 @@ class Site:
         """Of what speaks for a fill."""
         return WITHIN_A_LINE if self.max_lines == 1 else SEVERAL_LINES
 
+    @property
+    def above(self) -> bytes:
+        """The outline of the lines above the hole's own."""
+        return self.page.outlines[0]
+
+    @property
+    def below(self) -> bytes:
+        """The outline of those below."""
+        return self.page.outlines[1]
+
     @cached_property
     def key(self) -> bytes:
         """What is before the hole."""
         return self.above + b"\n" + self.typed
 
     @cached_property
-    def page(self) -> Page:
-        """What is around the hole's line."""
-        return Page(joined((self.above, self.below)), self.sources)
-
-    @cached_property
     def line_break(self) -> bytes:
         """As the text has it."""
-        return b"\r\n" if any(b"\r\n" in source for source in self.sources) else b"\n"
+        return b"\r\n" if any(b"\r\n" in source for source in self.page.sources) else b"\n"
 
     @cached_property
     def last_line(self) -> bytes:
@@ -241,7 +242,7 @@ def _lines_between(text: bytes, start: int, site: Site) -> list[bytes]:
     most, best, at = 0, 0, 0
     for count, line in enumerate(lines[: site.max_lines]):
         if count and line == site.next_line:
-            followed = shared_start(reach[at : at + _AFTER_BYTES], site.below)
+            followed = common_prefix(reach[at : at + _AFTER_BYTES], site.below)
             most, best = max((most, best), (followed, count), key=lambda pair: pair[0])
         at += len(line) + 1
     return lines[:best]
@@ -291,7 +292,7 @@ def _of_place(site: Site, shared: int, before: bytes, after: bytes, *, is_own: b
     """
     return (
         math.log1p(shared),
-        math.log1p(shared_start(after, site.below)),
+        math.log1p(common_prefix(after, site.below)),
         fuzz.ratio(_last_lines(before, 2), site.last_line) / 100,
         fuzz.ratio(_first_line(after), site.next_line) / 100,
         float(is_own),

@@ -40,17 +40,19 @@ class Shelf(Protocol):
 class Page:
     """Texts that are read once, and so without an index.
 
-    text     their outlines
     sources  as they are
+    text     their outlines, joined
     """
 
-    text: bytes
     sources: tuple[bytes, ...]
+    outlines: tuple[bytes, ...]
+    text: bytes
 
     @classmethod
     def of(cls, *sources: bytes) -> "Page":
         """A page of these texts."""
-        return cls(joined(map(outline, sources)), sources)
+        outlines = tuple(map(outline, sources))
+        return cls(sources, outlines, joined(outlines))
 
     @property
     def margins(self) -> bytes:
@@ -89,12 +91,6 @@ def shared(text: bytes, end: int, key: bytes) -> int:
     """How many bytes before `end` are also the last of the key, as far as either goes."""
     before = text[max(0, end - len(key)) : end]
     return _longest(lambda size: before.endswith(key[-size:]), len(before))
-
-
-def shared_start(text: bytes, other: bytes) -> int:
-    """How many bytes two texts begin with alike."""
-    reach = min(len(text), len(other))
-    return _longest(lambda size: text.startswith(other[:size]), reach)
 
 
 class _Holds(Protocol):

@@ -13,6 +13,7 @@ from grammars.languages import Language, language_for, language_for_path
 from grammars.scopes import uses
 from grammars.shapes import Shape, hole_at, placeholders
 from grammars.syntax import Fault
+from grammars.trees import common_prefix, common_suffix
 
 __all__ = [
     "Definition",
@@ -21,6 +22,8 @@ __all__ = [
     "Language",
     "Shape",
     "closing",
+    "common_prefix",
+    "common_suffix",
     "faults_in",
     "heads",
     "hole_at",
