@@ -226,8 +226,8 @@ class Engine:
 
     def _longest_guess(self, odds: float) -> int:
         """Tokens. The largest canvas is for likely guesses, beside which there is no noise."""
-        *_, larger, largest = (0, *self._model.traits.slots)
-        return (largest if odds > _EVEN_ODDS or not larger else larger) - 1
+        larger, *_, largest = self._model.traits.slots[-2:]
+        return (largest if _is_likely(odds) else larger) - 1
 
     def _demanded(self, must: tuple[bytes, ...], length: int | None) -> list[list[int]]:
         """Rows that hold the demanded texts, with room between, before and behind them."""
@@ -259,20 +259,18 @@ class Engine:
         slots = fitting(self._model.traits.slots, max(longest + 1, given))
         if reading.slots is not None:
             slots = max(min(slots, reading.slots), longest + 1)
+        guessed = [Length(len(guess), 0.0, odds) for guess, odds in guesses]
         if request.length_tokens is not None:
-            given = min(slots, given)
-            lengths = [Length(given, 0.0), *(Length(given, 0.0, odds) for _, odds in guesses)]
-        elif request.alternatives == 1 and guesses and (guesses[0][1] or _EVEN_ODDS) > _EVEN_ODDS:
-            lengths = [Length(len(guess), 0.0, odds) for guess, odds in guesses]
+            lengths = [Length(min(slots, given), 0.0), *guessed]
+        elif request.alternatives == 1 and guesses and _is_likely(guesses[0][1]):
+            lengths = guessed
         else:
             most = min(slots, self._room(request, done))
             nats = self._model.traits.lengths.nats(reading.look, slots, most, request.max_lines)
             clock.passes += 1
             nats = nats if done else without_doubtful_nothing(nats)
             lengths = likely_lengths(nats, max(self.rule.lengths, request.alternatives))
-            lengths += [
-                Length(len(guess), float(nats[len(guess)]), odds) for guess, odds in guesses
-            ]
+            lengths += [replace(each, nats=float(nats[each.tokens])) for each in guessed]
         canvas = Canvas.blank([length.tokens for length in lengths], slots, self._device)
         for row, (guess, _) in enumerate(guesses, len(lengths) - len(guesses)):
             canvas.seed(row, guess)
@@ -370,6 +368,11 @@ class Engine:
 def fitting(sizes: tuple[int, ...], count: int) -> int:
     """The smallest of the sizes, smallest first, that has room for so many; or the largest."""
     return next((size for size in sizes if count <= size), sizes[-1])
+
+
+def _is_likely(odds: float | None) -> bool:
+    """Is a guess right more often than not, as far as that is known?"""
+    return odds is not None and odds > _EVEN_ODDS
 
 
 def _ranked(done: list[int], canvas: Canvas, lengths: list[Length], look: Look) -> list[Fill]:

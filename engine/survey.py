@@ -33,15 +33,16 @@ def survey(request: SurveyRequest) -> Survey:
     language = language_for(request.language)
     if language is None or len(text) > MAX_BYTES:
         return Survey(tuple(marked))
+    if request.name is not None:
+        used = uses(language, text, request.name)
+        return Survey(uses=None if used is None else tuple(used))
     left = [_for_later(text, shape) for shape in placeholders(language, text)]
     faults = faults_in(language, text)
-    used = None if request.name is None else uses(language, text, request.name)
     return Survey(
         holes=_apart(marked + left),
         shapes=() if cursor is None else tuple(_shapes(language, text, cursor)),
         faults=tuple(Fault(one.start, one.end, one.kind) for one in faults),
         remedies=remedies(language, text, faults, region) if region else (),
-        uses=None if used is None else tuple(used),
     )
 
 

@@ -205,7 +205,7 @@ class SurveyRequest:
     marker    text that is a hole wherever it stands; none if empty
     cursor    a byte, for the shapes around it; None for none
     region    where a remedy is wanted for a fault; None for none
-    name      a byte at which a name starts whose other uses are wanted; None for none
+    name      a byte at which a name starts: its uses are all that is wanted; None for none
     """
 
     text: bytes

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, takewhile
 
 from tree_sitter import Node, QueryCursor
 
@@ -45,7 +45,7 @@ class Context:
         same node there.
         """
         tree, source = self._edited.fill(fill)
-        empty, end = self._edited.empty(), self.start + len(fill)
+        (empty, _), end = self._edited.fill(b""), self.start + len(fill)
         before = {_extent(node) for node in nodes_around(empty.root_node, self.start, self.start)}
         for node in nodes_around(tree.root_node, self.start, end):
             kind, first, last = _extent(node)
@@ -65,12 +65,8 @@ class Context:
         tree, _ = self._edited.fill(fill)
         start = self.start + len(fill) - len(fill.lstrip())
         end = self.start + len(fill.rstrip())
-        node = tree.root_node.descendant_for_byte_range(start, end)
-        kinds: set[str] = set()
-        while node and (node.start_byte, node.end_byte) == (start, end):
-            kinds.add(node.type)
-            node = node.parent
-        return kinds
+        extents = map(_extent, nodes_around(tree.root_node, start, end))
+        return {kind for kind, *_ in takewhile(lambda extent: extent[1:] == (start, end), extents)}
 
     def baselines(self) -> Iterator[list[Fault]]:
         """The faults with the hole empty, with the cursor's line stubbed, with the hole stubbed.

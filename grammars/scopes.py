@@ -26,7 +26,7 @@ def uses(language: Language, text: bytes, at: int) -> list[int] | None:
     if query is None or found is None:
         return None
     captures = QueryCursor(query).captures(TREES.parse(language.grammar, text).root_node)
-    scopes = sorted(map(_span, captures.get("scope", [])))
+    scopes = list(map(_span, captures.get("scope", [])))
     binding = _bindings(scopes, captures.get("name", []), found[0])
     own = _innermost(binding, at)
     places = re.finditer(rb"(?<![\w\x80-\xff])%b(?![\w\x80-\xff])" % re.escape(found[0]), text)

@@ -38,15 +38,13 @@ class EditedText:
     def fill(self, fill: bytes) -> tuple[Tree, bytes]:
         """The tree and the bytes with `fill` in the hole."""
         source = self._before + fill + self._after
+        if not fill:
+            return self._empty, source
         if fill != self._latest[0]:
             tree = self._empty.copy()
             edit(tree, self._point, len(self._before), b"", fill)
             self._latest = (fill, self._parser.parse(source, tree))
         return self._latest[1], source
-
-    def empty(self) -> Tree:
-        """The tree with nothing in the hole."""
-        return self._empty
 
 
 def tree_faults(root: Node) -> list[Fault]:

@@ -83,11 +83,6 @@ class RemoteEngine:
         checksum = sha256((folder / FILE).read_bytes()).hexdigest()
         return cls(endpoint, find_key(endpoint.key), checksum)
 
-    @property
-    def pause_s(self) -> float:
-        """How long the server is still left alone after a failure; 0: it may be asked."""
-        return self._patience.left_s
-
     def index(self, _: WorkspaceChange) -> int:
         """Keep nothing: a server is asked about one text at a time."""
         return 0

@@ -17,7 +17,6 @@ from engine.errors import CorpusError
 from engine.families import is_ours
 from engine.infill import Engine
 from engine.remote import endpoint
-from engine.remote.engine import RemoteEngine
 from engine.remote.patient import Patient
 from engine.shelf import model_folder
 from engine.threads import SERVING_THREADS
@@ -111,10 +110,9 @@ def _run_server(options: argparse.Namespace) -> None:
     """Somebody else's server: of that is known what it answers, and no more."""
     items = draw_items(read_sources(options.sources), options.items, options.seed)
     console = Console(stderr=True)
-    with closing(RemoteEngine.load(options.model)) as engine, Progress(console=console) as progress:
+    with closing(Patient.load(options.model)) as engine, Progress(console=console) as progress:
         task = progress.add_task("asking", total=len(KINDS))
-        patient, done = Patient(engine), lambda: progress.advance(task)
-        scores = as_used(patient, items, done, options.seconds * 1000)
+        scores = as_used(engine, items, lambda: progress.advance(task), options.seconds * 1000)
     _report(options, engine.info, scores)
 
 

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import Any, cast, get_args
+from typing import Any, TypeVar, cast, get_args
 
 import cattrs
 from lsprotocol import converters, types
@@ -24,12 +24,13 @@ from lsp_server.actions.applying import (
     workspace_edit,
 )
 from lsp_server.actions.desk import Desk, Plan, Strength
-from lsp_server.actions.history import Edit
 from lsp_server.actions.page import Declined, Page
 from lsp_server.language_server import INLINE_EDITS, SfumatoServer
 from lsp_server.positions import place_at
 
 logger = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 MENU_MS = 150
 """A menu waits so long for the grammar, then shows what needs none."""
@@ -109,7 +110,8 @@ async def code_action(
     survey = await _survey(server, page, region, params.context)
     found = [*menu.entries(page, region, survey)]
     if edit is not None and menu.is_at_edit(page, region, edit):
-        found += menu.after_edit(page, edit, earlier, await _uses(server, page, edit))
+        uses = await _soon(next_edit.uses_of_name(server.connection, page, edit))
+        found += menu.after_edit(page, edit, earlier, uses)
     only = params.context.only
     return [
         _code_action(server, snapshot.uri, params.range, entry)
@@ -203,18 +205,14 @@ async def _survey(
     request = SurveyRequest(page.text, page.snapshot.language, marker)
     if invoked:
         request = replace(request, cursor=region.start)
-    try:
-        async with asyncio.timeout(MENU_MS / 1000):
-            return await server.connection.survey(request) or Survey()
-    except TimeoutError:
-        return Survey()
+    return await _soon(server.connection.survey(request)) or Survey()
 
 
-async def _uses(server: SfumatoServer, page: Page, edit: Edit) -> frozenset[int] | None:
-    """Where a name that was renamed is used; not known if it takes long."""
+async def _soon(answer: Awaitable[Answer | None]) -> Answer | None:
+    """What a menu waits for; None if it takes long."""
     try:
         async with asyncio.timeout(MENU_MS / 1000):
-            return await next_edit.uses_of_name(server.connection, page, edit)
+            return await answer
     except TimeoutError:
         return None
 

@@ -10,7 +10,6 @@ nats per row as it is and as fitted, and the constants. To be run anew for other
 """
 
 import argparse
-import math
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,10 +30,10 @@ from engine.train.evaluate import show_workspaces
 from engine.train.items import draw_items, without_copies
 from engine.types import Draft, Suggestion
 from engine.workspace import Workspaces
+from tests.bench.likelihood import maximise
 
 KINDS = ("rest-of-line", "whole-line", "multi-line")
 _BUDGET_MS = 60_000.0
-_DECAY = 1e-4
 
 
 class Row(NamedTuple):
@@ -120,17 +119,9 @@ def _exhaust(drafts: Generator[Draft | Suggestion, None, None]) -> None:
 def fit(features_RX: Tensor, right_R: Tensor) -> Tensor:
     """The weights [X] of the greatest likelihood."""
     weights_X = torch.zeros(features_RX.shape[1], requires_grad=True)
-    optimizer = torch.optim.LBFGS([weights_X], max_iter=300, line_search_fn="strong_wolfe")
-
-    def loss() -> float:
-        optimizer.zero_grad()
-        nats = F.binary_cross_entropy_with_logits(features_RX @ weights_X, right_R)
-        total = nats + _DECAY * weights_X.square().sum()
-        total.backward()
-        return total.item()
-
-    optimizer.step(loss)
-    assert math.isfinite(loss())
+    maximise(
+        [weights_X], lambda: F.binary_cross_entropy_with_logits(features_RX @ weights_X, right_R)
+    )
     return weights_X.detach()
 
 

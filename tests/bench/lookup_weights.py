@@ -32,6 +32,7 @@ from engine.train.corpus import source_files
 from engine.train.items import Item, draw_items, without_copies
 from engine.types import WorkspaceChange, WorkspaceFile
 from engine.workspace import Workspaces
+from tests.bench.likelihood import maximise
 
 _SEVERAL = 10
 LINES = {"rest-of-line": (1,), "whole-line": (1, _SEVERAL), "multi-line": (_SEVERAL,)}
@@ -39,7 +40,6 @@ LINES = {"rest-of-line": (1,), "whole-line": (1, _SEVERAL), "multi-line": (_SEVE
 MOST_FILES = 1_500
 COVERAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 1.0)
 AMPLE_BYTES = 2**30
-DECAY = 1e-4
 
 
 class Choice(NamedTuple):
@@ -155,15 +155,7 @@ def nats(of: Choices, weights: Fitted) -> Tensor:
 def fit(of: Choices, shape: Weights) -> Fitted:
     """The weights with the greatest likelihood, as many as there are."""
     weights = Fitted(*(torch.zeros(len(part), requires_grad=True) for part in shape))
-    optimizer = torch.optim.LBFGS(list(weights), max_iter=300, line_search_fn="strong_wolfe")
-
-    def loss() -> float:
-        optimizer.zero_grad()
-        total = nats(of, weights) + DECAY * sum(each.square().sum() for each in weights)
-        total.backward()
-        return total.item()
-
-    optimizer.step(loss)
+    maximise(weights, lambda: nats(of, weights))
     return Fitted(*(each.detach() for each in weights))
 
 

@@ -4,7 +4,6 @@ import pytest
 
 from engine.errors import EndpointError
 from engine.remote.endpoint import Endpoint
-from engine.remote.engine import RemoteEngine
 from engine.remote.patient import MOST_S, Patient
 from engine.remote.trouble import Patience
 from engine.types import InfillRequest, Span, Suggestion
@@ -27,9 +26,9 @@ def test_a_busy_server_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
         return failure(429, "slow down", **{"Retry-After": "30"}) if busy else mercury("1")(asked)
 
     with serving(script) as server:
-        engine = RemoteEngine(Endpoint.usual("mercury", url=server.url), KEY)
-        monkeypatch.setattr(engine, "_patience", Patience(lambda: now_s))
-        patient = Patient(engine, sleep)
+        patient = Patient(Endpoint.usual("mercury", url=server.url), KEY)
+        monkeypatch.setattr(patient, "_patience", Patience(lambda: now_s))
+        monkeypatch.setattr(patient, "sleep", sleep)
         *_, last = patient.infill(REQUEST)
         assert isinstance(last, Suggestion)
         assert (last.text, now_s) == ("1", 60)
@@ -37,4 +36,4 @@ def test_a_busy_server_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(EndpointError, match="has too much to do"):
             list(patient.infill(REQUEST))
         assert now_s == 60 + MOST_S
-        engine.close()
+        patient.close()
