@@ -76,11 +76,6 @@ class ConstrainedGate:
         found = heads(fill, self.deadline)
         return next((head for head in found if not self.faults(head)), b"")
 
-    def longest_closed_prefix(self, fill: bytes) -> bytes:
-        """The gate's, where it meets the constraint; b"" if it does not."""
-        closed = self.gate.longest_closed_prefix(fill) if self.gate else b""
-        return b"" if any(self._unmet(closed)) else closed
-
     def completions(self) -> list[bytes]:
         """The gate's."""
         return self.gate.completions() if self.gate else []

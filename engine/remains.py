@@ -36,17 +36,15 @@ def remains(
 ) -> Iterator[Remains]:
     """What may be shown of these fills, none of them sound as it is, the best first.
 
-    The longest sound head of each; then the longest that is sound with its brackets closed; then,
-    where the hole must not stay empty or a fill says that it does not, what else fits there. None
-    past the deadline, seconds of `time.monotonic`.
+    The longest sound head of each; then, where the hole must not stay empty or a fill says that it
+    does not, what else fits there. None past the deadline, seconds of `time.monotonic`.
     """
-    for cut in (gate.longest_sound_prefix, gate.longest_closed_prefix):
-        for rank, fill in enumerate(fills):
-            if time.monotonic() >= deadline:
-                return
-            text = cut(fill)
-            if _is_new(text, around) and gate.confirm(text):
-                yield Remains(text, rank)
+    for rank, fill in enumerate(fills):
+        if time.monotonic() >= deadline:
+            return
+        text = gate.longest_sound_prefix(fill)
+        if _is_new(text, around) and gate.confirm(text):
+            yield Remains(text, rank)
     for text in _fitting(gate, fills, joints):
         if time.monotonic() >= deadline:
             return

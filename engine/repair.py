@@ -18,7 +18,7 @@ from typing import Protocol
 from grammars import Fault, unmatched
 
 ROUNDS = 3
-MOVES = 25
+MOVES = 16
 """Tried in a round: counted, not timed, so that a busy machine writes the same text."""
 ALTERNATIVES = 6
 DELETION_NATS = 4.0

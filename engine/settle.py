@@ -25,7 +25,7 @@ from grammars import Gate
 
 _PASSES = 2
 """Looks at places that were masked again. A second round of them mended none of 7 fills more."""
-_OTHER_MOVES = 10
+_OTHER_MOVES = 8
 """Tried in a round of a climb in a row that is not the best."""
 
 

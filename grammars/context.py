@@ -87,16 +87,8 @@ class Context:
     @cached_property
     def stubs(self) -> list[bytes]:
         """What may stand in the hole; it closes the brackets that the cursor's line left open."""
-        closers = closing(self._opened_in_row)
+        closers = closing(bracket for bracket in self.unmatched[0] if bracket[0] >= self.row)
         return [stub.replace(b"%", closers) for stub in self.language.fills]
-
-    def closed(self, fill: bytes) -> bytes:
-        """`fill` and the brackets that are still open behind it, of its own and of its line."""
-        return fill + closing(still_open(self._opened_in_row, fill))
-
-    @property
-    def _opened_in_row(self) -> list[Bracket]:
-        return [bracket for bracket in self.unmatched[0] if bracket[0] >= self.row]
 
     def with_body(self, fill: bytes) -> bytes | None:
         """`fill` and a stub for the body of the block whose begun head it ends with a colon.
@@ -169,12 +161,12 @@ class Repair:
 
     def _completed(self, fill: bytes) -> bytes:
         line = fill + self.rest
-        opened = still_open(self.opened, line)
+        opened = _still_open(self.opened, line)
         body = self.context.language.stubs[0] if line.rstrip().endswith(b":") else b""
         return line + b" " + body + b"\n" * bool(opened) + closing(opened)
 
 
-def still_open(opened: Iterable[Bracket], text: bytes) -> list[Bracket]:
+def _still_open(opened: Iterable[Bracket], text: bytes) -> list[Bracket]:
     """The brackets that are open behind `text` where these are before it; strings are left out."""
     head = b"".join(mark for _, mark in opened)
     return unmatched(head + _QUOTED.sub(b"", text))[0]

@@ -125,17 +125,6 @@ class Gate:
                 return head
         return b""
 
-    def longest_closed_prefix(self, fill: bytes) -> bytes:
-        """The longest head of `fill` that, its open brackets closed, adds no fault; so closed.
-
-        b"" if none. The brackets of the hole's own line count among those to close.
-        """
-        for head in heads(fill, self._deadline):
-            closed = self._judge.context.closed(head)
-            if closed != head and not self.faults(closed):
-                return closed
-        return b""
-
     def completions(self) -> list[bytes]:
         """What may be all that is missing, shortest first: brackets, quotes, a semicolon."""
         stubs = {form for stub in self._judge.context.stubs for form in _quoted(stub)}

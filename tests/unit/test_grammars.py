@@ -270,21 +270,6 @@ def test_a_broken_buffer_is_judged_as_it_would_be_mended(
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "fill", "closed"),
-    [
-        (b"x = f(", b"\n", b"a, [1", b"a, [1])"),
-        (b"x = ", b"\n", b"f(a, (b ]", b"f(a, (b))"),
-        (b"x = f(", b")\n", b"a", b""),
-    ],
-)
-def test_the_longest_head_that_can_be_closed(
-    before: bytes, after: bytes, fill: bytes, closed: bytes
-) -> None:
-    gate = Gate(python(), before + after, len(before), len(before))
-    assert gate.longest_closed_prefix(fill) == closed
-
-
-@pytest.mark.parametrize(
     ("language_id", "before", "after", "form"),
     [
         ("javascript", b"let n = each(a)\n    ", b"\n    .size();\n", b".each()"),
@@ -307,7 +292,7 @@ def test_past_the_deadline_no_head_is_tried_and_the_buffer_counts_as_sound() -> 
     late, early = Gate(python(), text, at, at, deadline=0.0), Gate(python(), text, at, at)
     assert (early.faults(b"a + b"), early.longest_sound_prefix(b"a ) b")) == ((), b"a")
     assert late.faults(b"a + b")
-    assert late.longest_sound_prefix(b"a ) b") == late.longest_closed_prefix(b"a") == b""
+    assert late.longest_sound_prefix(b"a ) b") == b""
 
 
 ADVERSARIAL = {
