@@ -68,20 +68,23 @@ class Context:
         extents = map(_extent, nodes_around(tree.root_node, start, end))
         return {kind for kind, *_ in takewhile(lambda extent: extent[1:] == (start, end), extents)}
 
-    def baselines(self) -> Iterator[list[Fault]]:
+    def baselines(self, *, lints: bool) -> Iterator[list[Fault]]:
         """The faults with the hole empty, with the cursor's line stubbed, with the hole stubbed.
 
-        Lints look through all of the text here.
+        Of the trees alone, or with those of lints, which look through all of the text then.
         """
-        yield self._faults_anywhere(b"")
+        yield self.faults_anywhere(b"", lints=lints)
         line = self.text[self.row : self.end] + self.text[self.end :].partition(b"\n")[0]
         indent = len(line) - len(line.lstrip())
         stubbed = Context(self.language, self.text, self.row + indent, self.row + len(line))
-        yield from map(stubbed._faults_anywhere, self.language.stubs)
-        yield from map(self._faults_anywhere, self.stubs)
+        for context, stubs in ((stubbed, self.language.stubs), (self, self.stubs)):
+            yield from (context.faults_anywhere(stub, lints=lints) for stub in stubs)
 
-    def _faults_anywhere(self, fill: bytes) -> list[Fault]:
+    def faults_anywhere(self, fill: bytes, *, lints: bool) -> list[Fault]:
+        """The faults of the filled text, at offsets in it; as `baselines` has them."""
         tree, source = self._edited.fill(fill)
+        if not lints:
+            return tree_faults(tree.root_node)
         return _faults(self.language, tree.root_node, source, 0, len(source))
 
     @cached_property

@@ -221,29 +221,26 @@ class _Judge:
     @cached_property
     def tolerated_faults(self) -> int:
         """Faults of the tree that the buffer has already; 0 is the strict case."""
-        return min(sum(map(_is_of_tree, baseline)) for baseline in self._baselines)
+        return min(map(len, self._baselines(lints=False)))
 
     @cached_property
     def _tolerated_lints(self) -> set[str]:
         """Lints that the user's own code fails, such as newer syntax than this interpreter's."""
-        if not all(self._baselines):
-            return set()
-        return {fault.kind for faults in self._baselines for fault in faults}
+        baselines = list(self._baselines(lints=True))
+        return {fault.kind for faults in baselines for fault in faults if all(baselines)}
 
-    @cached_property
-    def _baselines(self) -> list[list[Fault]]:
-        """Faults of the buffer as it is, up to the first stub with none.
+    def _baselines(self, *, lints: bool) -> Iterator[list[Fault]]:
+        """Faults of the buffer as it is, up to the first stub with none; past the deadline none.
 
-        Made only when a fill is suspect: a sound one needs none.
+        Asked for only when a fill is suspect: a sound one needs none.
         """
-        found: list[list[Fault]] = []
-        for faults in self.context.baselines():
-            found.append(faults)
+        for faults in self.context.baselines(lints=lints):
+            yield faults
             if not faults:
-                break
+                return
             if time.monotonic() >= self._deadline:
-                return [[]]
-        return found
+                yield []
+                return
 
 
 def _is_of_tree(fault: Fault) -> bool:

@@ -29,21 +29,22 @@ class Trees:
     def parse(self, grammar: Grammar, text: bytes) -> Tree:
         """The tree of `text`, made from that of the kept text most like it."""
         with self._lock:
-            old, same = self._most_alike(grammar, text)
-            tree = _reparsed(old, text) if old and same >= _ALIKE * len(text) else None
-            parsed = _Parsed(grammar, text, tree or Parser(grammar).parse(text))
-            self._latest = [parsed, *(kept for kept in self._latest if kept is not old)][:KEPT]
-            return parsed.tree
+            old = self._most_alike(grammar, text)
+            tree = _reparsed(old, text) if old else Parser(grammar).parse(text)
+            others = (kept for kept in self._latest if kept is not old)
+            self._latest = [_Parsed(grammar, text, tree), *others][:KEPT]
+            return tree
 
-    def _most_alike(self, grammar: Grammar, text: bytes) -> tuple[_Parsed | None, int]:
-        best, most = None, 0
+    def _most_alike(self, grammar: Grammar, text: bytes) -> _Parsed | None:
+        """None where none is alike enough."""
+        best, most = None, _ALIKE * len(text)
         for kept in self._latest:
             if kept.grammar is grammar:
                 head = common_prefix(kept.text, text)
                 same = head + common_suffix(kept.text[head:], text[head:])
                 if same > most:
                     best, most = kept, same
-        return best, most
+        return best
 
 
 def _reparsed(old: _Parsed, text: bytes) -> Tree:

@@ -71,9 +71,12 @@ def typed_since(earlier: Site, now: Site) -> str | None:
     """What was typed at `earlier`'s cursor to get to `now`; line ends as \\n.
 
     "" when nothing changed; None when anything else happened: another document, an edit elsewhere,
-    a deletion, a cursor that moved away. It costs one pass over the lines, most of them shared.
+    a deletion, a cursor that moved away. It costs one pass over the lines, most of them shared,
+    where there are as many more as the cursor went down; else nothing.
     """
     if earlier.uri != now.uri or now.cursor < earlier.cursor:
+        return None
+    if len(now.lines) - len(earlier.lines) != now.cursor.line - earlier.cursor.line:
         return None
     typed = between(now.lines, earlier.cursor, now.cursor)
     if splice(earlier.lines, earlier.cursor, earlier.cursor, typed) != now.lines:

@@ -311,6 +311,7 @@ class CountedParser:
 
     parses = 0
     longest = 0
+    anew = 0
 
     def __init__(self, grammar: Grammar) -> None:
         self._parser = Parser(grammar)
@@ -318,7 +319,18 @@ class CountedParser:
     def parse(self, source: bytes, old_tree: Tree | None = None) -> Tree:
         CountedParser.parses += 1
         CountedParser.longest = max(CountedParser.longest, len(source))
+        CountedParser.anew += old_tree is None
         return self._parser.parse(source, old_tree) if old_tree else self._parser.parse(source)
+
+
+def test_a_file_and_its_windows_keep_their_trees_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grammars.trees.Parser", CountedParser)
+    trees, grammar = Trees(), python().grammar
+    CountedParser.anew = 0
+    for typed in (b"", b"q", b"qu", b"que"):
+        trees.parse(grammar, b"import this\n" + typed)
+        trees.parse(grammar, SOURCE[:2000] + typed + SOURCE[2000:])
+    assert CountedParser.anew == 2
 
 
 @pytest.mark.parametrize("text", ADVERSARIAL.values(), ids=ADVERSARIAL)
