@@ -108,11 +108,12 @@ class EditBody(Struct, kw_only=True):
 class ChatBody(Struct, kw_only=True):
     """A chat whose last message holds code with a hole.
 
-    temperature is 0 where it is not given. diffusing: each chunk of a stream holds the whole answer
-    so far, to be shown in the place of the one before.
+    model may be left out, as llama.vim and llama.vscode do. temperature is 0 where it is not given.
+    diffusing: each chunk of a stream holds the whole answer so far, to be shown in the place of the
+    one before.
     """
 
-    model: str
+    model: str = ""
     messages: Annotated[list[Message], Meta(min_length=1)]
     max_tokens: Annotated[int, Meta(ge=1, le=50000)] = 16384
     max_completion_tokens: Annotated[int, Meta(ge=1, le=50000)] | None = None

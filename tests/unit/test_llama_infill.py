@@ -139,3 +139,40 @@ def test_extra_text_of_another_form_is_refused(extra: Any) -> None:
     reply = client_of(Recorder()).post("/infill", json={"input_extra": [extra]})
     assert reply.status_code == 400
     assert json.loads(reply.text)["error"]["param"] == "input_extra"
+
+
+VSCODE_EDITS: dict[str, Any] = {
+    "messages": [
+        {"role": "system", "content": "You are an expert coder.\n"},
+        {"role": "user", "content": "Modify the following original code: return 1"},
+    ],
+    "stream": False,
+    "cache_prompt": True,
+    "temperature": 0.8,
+    "top_p": 0.95,
+}
+
+VIM_INSTRUCTS: dict[str, Any] = {
+    "id_slot": 0,
+    "messages": [{"role": "user", "content": "INSTRUCTION: sort it"}],
+    "min_p": 0.1,
+    "temperature": 0.1,
+    "samplers": ["min_p", "temperature"],
+    "stream": True,
+    "cache_prompt": True,
+    "model": "",
+}
+
+
+@pytest.mark.parametrize("body", [VSCODE_EDITS, VIM_INSTRUCTS], ids=["vscode", "vim"])
+def test_an_instruction_is_refused_for_what_it_is(body: dict[str, Any]) -> None:
+    reply = client_of(Recorder()).post("/v1/chat/completions", json=body)
+    assert reply.status_code == 400
+    assert reply.json()["error"]["code"] == "instructions_not_supported"
+
+
+def test_an_empty_key_is_none_where_none_is_wanted() -> None:
+    # llama.vim sends its api_key always, and has none unless it is set
+    headers = {"Authorization": "Bearer "}
+    reply = client_of(Recorder()).post("/infill", json=VIM | {"model": ""}, headers=headers)
+    assert reply.status_code == 200
