@@ -38,8 +38,11 @@ return {
     require('sfumato.server').root(bufnr, on_dir)
   end,
   init_options = config.settings,
-  -- Bytes are what Neovim counts in.
-  capabilities = { general = { positionEncodings = { 'utf-8' } } },
+  -- Edits come with the version of the text that they are for, and without annotations, of which
+  -- Neovim 0.12 makes a message that waits for a key.
+  capabilities = {
+    workspace = { workspaceEdit = { documentChanges = true, changeAnnotationSupport = vim.NIL } },
+  },
   handlers = {
     ['$/sfumato/status'] = function(_, status, context)
       require('sfumato.status').set(context.client_id, status)
@@ -48,6 +51,9 @@ return {
       return require('sfumato.edits').apply(err, params, context)
     end,
   },
+  on_init = function(client)
+    require('sfumato.server').started(client)
+  end,
   on_exit = function(code, signal, client_id)
     require('sfumato.server').exited(code, signal, client_id)
   end,

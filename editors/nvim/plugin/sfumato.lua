@@ -83,7 +83,7 @@ vim.api.nvim_create_autocmd('LspDetach', {
   callback = function(event)
     local client = vim.lsp.get_client_by_id(event.data.client_id)
     if client and client.name == 'sfumato' then
-      require('sfumato.suggestion').detach(event.buf)
+      require('sfumato.suggestion').detach(client, event.buf)
     end
   end,
 })

@@ -21,6 +21,17 @@ FILLS = {
 """What the engine puts behind each of these."""
 
 
+MEANWHILE = """
+local edits, change = require('sfumato.edits'), loadstring(...)
+local apply = edits.apply
+edits.apply = function(...)
+  edits.apply = apply
+  change()
+  return apply(...)
+end"""
+"""Does something just before the server's edit arrives."""
+
+
 @pytest.fixture(scope="module", params=neovims(), ids=version_name)
 def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -124,9 +135,28 @@ def test_where_there_is_nothing_to_do_it_says_so(editor: Neovim, tmp_path: Path)
 def test_a_buffer_that_must_not_be_changed_is_not(editor: Neovim, tmp_path: Path) -> None:
     show(editor, tmp_path / "a.py", HOLES, "...")
     editor.run("setlocal nomodifiable")
-    editor.run("Sfumato fill_all")
-    editor.wait_for("did not apply it")
+    for command in ("fill", "fill_all", "repair", ".Sfumato rewrite", "next"):
+        said = editor.run(command if command[0] == "." else f"Sfumato {command}")
+        assert said == "Sfumato cannot change this buffer, which is not modifiable."
     assert editor.buffer == HOLES.rstrip("\n")
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "said"),
+    [
+        ("vim.bo.modifiable = false", "the buffer is not modifiable"),
+        ("vim.api.nvim_buf_set_lines(0, 0, 0, true, { '# typed' })", "the text has changed"),
+    ],
+    ids=["locked", "typed in"],
+)
+def test_a_buffer_that_was_changed_meanwhile_is_left_alone(
+    editor: Neovim, tmp_path: Path, meanwhile: str, said: str
+) -> None:
+    show(editor, tmp_path / "a.py", HOLES, "...")
+    editor.lua(MEANWHILE, meanwhile)
+    editor.run("Sfumato fill_all")
+    editor.wait_for(f"The editor did not apply it: {said}")
+    assert editor.buffer.removeprefix("# typed\n") == HOLES.rstrip("\n")
 
 
 def test_a_file_that_cannot_be_written_is_filled_in_the_buffer(

@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.neovim import Neovim, neovims
+from tests.support.neovim import Neovim, neovims, version
 from tests.support.plugin import FILL, IDLE, METHOD, init, ready, scripted, version_name
 from tests.support.processes import corner
 from tests.support.scripted_engine import Script, write_script
@@ -18,6 +18,11 @@ pytestmark = pytest.mark.parametrize("program", neovims(), ids=version_name)
 def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with corner(monkeypatch) as path:
         yield path
+
+
+CLIENTS = """return vim.tbl_map(function(client)
+    return client.id
+end, vim.lsp.get_clients({ name = 'sfumato' }))"""
 
 
 def engines(model: Path) -> list[psutil.Process]:
@@ -80,6 +85,31 @@ def test_two_windows_on_a_file_show_one_suggestion(program: str, tmp_path: Path)
         editor.wait_buffer(METHOD.replace("$0", f" {FILL}"))
 
 
+def test_another_model_is_used_in_every_project(program: str, tmp_path: Path) -> None:
+    files = [tmp_path / name / "a.py" for name in ("one", "two")]
+    with Neovim(program, tmp_path, init({"cmd": scripted(fill=FILL)})) as editor:
+        for file in files:
+            (file.parent / ".git").mkdir(parents=True)
+            editor.edit(file, METHOD)
+            editor.keys("<Esc>")
+            editor.wait_until(IDLE)
+        old = editor.lua(CLIENTS)
+        assert len(old) == 2
+        editor.run("Sfumato model another")
+        for file in files:
+            editor.run(f"buffer {file}")
+            editor.wait_until(f"{IDLE} and require('sfumato.server').client().id > ...", max(old))
+
+
+def test_a_command_that_is_a_function_picks_the_model_itself(program: str, tmp_path: Path) -> None:
+    if version(program) < (0, 11):
+        pytest.skip("it has no vim.lsp.config")
+    with Neovim(program, tmp_path, init({"cmd": scripted(fill=FILL)})) as editor:
+        ready(editor, tmp_path)
+        editor.lua("vim.lsp.config('sfumato', { cmd = function() end })")
+        assert "is a function of yours" in editor.run("Sfumato model another")
+
+
 def test_settings_that_make_no_sense_are_told_and_the_others_hold(
     program: str, tmp_path: Path
 ) -> None:
@@ -88,8 +118,8 @@ def test_settings_that_make_no_sense_are_told_and_the_others_hold(
     with Neovim(program, tmp_path, init(config)) as editor:
         editor.edit(tmp_path / "a.py", "$1$0")
         editor.keys("<Esc>")
-        editor.wait_until("vim.fn.execute('messages'):find('max_lines', 1, true) ~= nil")
-        editor.keys("<CR><Esc>")
+        editor.wait_for("max_lines should be a whole number")
+        editor.keys("<CR><Esc>")  # it may be one that waits for a key
         editor.wait_until(IDLE)
         editor.run("Sfumato fill")
         editor.wait_buffer("return 1")

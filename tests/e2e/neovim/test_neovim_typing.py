@@ -23,6 +23,26 @@ from tests.support.plugin import (
     wipe,
 )
 
+COUNT_REQUESTS = """
+vim.g.requests = 0
+vim.api.nvim_create_autocmd('LspRequest', { callback = function(event)
+  local request = event.data.request
+  if request.type == 'pending' and request.method == 'textDocument/inlineCompletion' then
+    vim.g.requests = vim.g.requests + 1
+  end
+end })"""
+
+ANOTHER_SERVER = """
+vim.lsp.start({ name = 'another', cmd = function()
+  return {
+    request = function(_, _, answer) answer(nil, { capabilities = {} }) return true, 1 end,
+    notify = function() return true end,
+    is_closing = function() return false end,
+    terminate = function() end,
+  }
+end })"""
+"""One that says nothing of how it counts, and so counts in UTF-16."""
+
 
 @pytest.fixture(scope="module", params=list(ways()), ids=way_name)
 def running(
@@ -134,6 +154,49 @@ def test_line_ends_of_windows_stay(editor: Neovim, file: Path) -> None:
     assert file.read_bytes() == FILLED.replace("\n", "\r\n").encode()
 
 
+def test_a_buffer_that_is_not_modifiable_takes_nothing(editor: Neovim, file: Path) -> None:
+    editor.edit(file, METHOD)
+    editor.type(" ")
+    editor.wait_for("self.items.get(name)")
+    editor.run("setlocal nomodifiable")
+    editor.run("messages clear")
+    editor.keys("<C-Right><C-Down>x")
+    editor.wait_buffer(METHOD.replace("$0", " x"))
+    assert editor.run("messages") == ""
+
+
+def test_in_a_file_that_is_read_only_the_buffer_takes_it(editor: Neovim, file: Path) -> None:
+    editor.edit(file, METHOD)
+    editor.run("setlocal readonly")
+    editor.type(" ")
+    editor.wait_for("self.items.get(name)")
+    editor.keys("<Tab>")
+    editor.wait_buffer(FILLED)
+    assert file.read_text() == METHOD.replace("$0", "")
+
+
+def test_what_changes_behind_the_cursor_is_asked_about(editor: Neovim, file: Path) -> None:
+    if editor.lua("return require('sfumato.config').read().ghost_text") == "builtin":
+        pytest.skip("Neovim's own asks when the cursor moves")
+    editor.edit(file, METHOD.replace("$0", "$0  "))
+    editor.type(" ")
+    editor.wait_for("self.items.get(name)")
+    editor.lua(COUNT_REQUESTS)
+    editor.keys("<Del>")
+    editor.wait_until("vim.g.requests > 0")
+    editor.wait_for("self.items.get(name)")
+
+
+def test_its_positions_are_counted_as_those_of_other_servers(editor: Neovim, file: Path) -> None:
+    if editor.lua("return vim.fn.has('nvim-0.11')"):
+        pytest.skip("each server may count in its own way there")
+    editor.edit(file, METHOD)
+    editor.lua(ANOTHER_SERVER)
+    editor.wait_until("#vim.lsp.get_clients({ bufnr = 0 }) == 2")
+    editor.lua("vim.lsp.util.make_position_params()")  # what every request of Neovim's begins with
+    assert "multiple different client offset_encodings" not in editor.run("messages")
+
+
 def test_paused_it_shows_nothing(editor: Neovim, file: Path) -> None:
     editor.edit(file, METHOD)
     editor.type(" ")
@@ -173,6 +236,20 @@ def test_the_command_says_how_it_stands_and_what_it_knows(editor: Neovim, file: 
     assert found == ["fill", "fill_all"]
     found = editor.lua("return vim.fn.getcompletion('Sfumato rewrite ', 'cmdline')")
     assert found == ["light", "medium", "full"]
+
+
+def test_statistics_and_log_are_shown(editor: Neovim, file: Path) -> None:
+    editor.edit(file, METHOD)
+    editor.type(" ")
+    editor.wait_for("self.items.get(name)")
+    editor.keys("<Esc>")
+    editor.run("Sfumato stats")
+    editor.wait_for("Sfumato, since the statistics were last cleared:")
+    assert "vim.NIL" not in "".join(editor.screen)
+    editor.keys("<CR>")
+    editor.run("Sfumato log")
+    assert editor.call("nvim_buf_get_name", 0).endswith("lsp.log")
+    assert not editor.lua("return vim.bo.modifiable")
 
 
 def test_checkhealth_looks_at_everything(editor: Neovim, file: Path) -> None:

@@ -1,7 +1,7 @@
 -- Suggestions by Neovim's own `vim.lsp.inline_completion`, 0.12 or newer. It can only take a
 -- suggestion as a whole; what it shows is read off its extmark.
 
----@type sfumato.Source
+---@class sfumato.Builtin: sfumato.Source
 local M = {}
 
 local namespace = vim.api.nvim_create_namespace('nvim.lsp.inline_completion')
@@ -28,7 +28,7 @@ function M.shown(bufnr)
   if not marks[1] then
     return nil
   end
-  local details = marks[1][4]
+  local details = assert(marks[1][4])
   local lines = { text_of(details.virt_text or {}) }
   for _, chunks in ipairs(details.virt_lines or {}) do
     lines[#lines + 1] = text_of(chunks)

@@ -13,51 +13,61 @@ local function say(sentence)
   vim.notify(sentence, vim.log.levels.INFO)
 end
 
+---@param sentence string
+local function complain(sentence)
+  vim.notify(sentence, vim.log.levels.WARN)
+end
+
 ---@return vim.lsp.Client?
 local function client_or_say()
   local client = server.client()
   if not client then
-    say('Sfumato is not running for this file; `:checkhealth sfumato` says more.')
+    complain('Sfumato is not running for this file; `:checkhealth sfumato` says more.')
   end
   return client
 end
 
 --- Have the server change the text; it answers with a sentence when it did not.
 ---@param command string
----@param arguments any[] behind the document's URI
-local function execute(command, arguments)
+---@param place? fun(client: vim.lsp.Client): lsp.Position|lsp.Range
+---@param strength? string
+local function execute(command, place, strength)
   local client = client_or_say()
   if not client then
     return
   end
   local bufnr = vim.api.nvim_get_current_buf()
-  local params = { command = command, arguments = { vim.uri_from_bufnr(bufnr), unpack(arguments) } }
+  if not vim.bo[bufnr].modifiable then
+    return complain('Sfumato cannot change this buffer, which is not modifiable.')
+  end
+  local arguments = { vim.uri_from_bufnr(bufnr), place and place(client), strength }
+  local params = { command = command, arguments = arguments }
   server.request(client, 'workspace/executeCommand', params, function(err, reason)
-    if err or (reason and reason ~= vim.NIL) then
-      say(err and err.message or reason)
+    if err then
+      complain(err.message)
+    elseif reason and reason ~= vim.NIL then
+      say(reason)
     end
   end, bufnr)
 end
 
----@return lsp.Position
-local function position()
-  local row, column = unpack(vim.api.nvim_win_get_cursor(0))
-  return { line = row - 1, character = column }
-end
-
 --- The lines that were given to the command, else the whole buffer.
 ---@param call vim.api.keyset.create_user_command.command_args
----@return lsp.Range
+---@return fun(client: vim.lsp.Client): lsp.Range
 local function range(call)
   local first, last = 1, vim.api.nvim_buf_line_count(0)
   if call.range > 0 then
     first, last = call.line1, call.line2
   end
   local width = #vim.api.nvim_buf_get_lines(0, last - 1, last, true)[1]
-  return {
-    start = { line = first - 1, character = 0 },
-    ['end'] = { line = last - 1, character = width },
-  }
+  return function(client)
+    local encoding = client.offset_encoding
+    local character = vim.lsp.util.character_offset(0, last - 1, width, encoding)
+    return {
+      start = { line = first - 1, character = 0 },
+      ['end'] = { line = last - 1, character = character },
+    }
+  end
 end
 
 ---@class sfumato.Subcommand
@@ -93,7 +103,7 @@ subcommands.toggle = {
 --- Fill the hole at the cursor.
 subcommands.fill = {
   run = function()
-    execute('sfumato.fillHole', { position() })
+    execute('sfumato.fillHole', server.position)
   end,
 }
 
@@ -101,7 +111,7 @@ subcommands.fill = {
 --- Fill all holes of the buffer.
 subcommands.fill_all = {
   run = function()
-    execute('sfumato.fillAllHoles', {})
+    execute('sfumato.fillAllHoles')
   end,
 }
 
@@ -109,7 +119,7 @@ subcommands.fill_all = {
 --- Mend what does not parse, in the lines given or in the whole buffer.
 subcommands.repair = {
   run = function(call)
-    execute('sfumato.repair', { range(call) })
+    execute('sfumato.repair', range(call))
   end,
 }
 
@@ -120,9 +130,9 @@ subcommands.rewrite = {
   words = { 'light', 'medium', 'full' },
   run = function(call, strength)
     if call.range == 0 then
-      return say('Select the lines to rewrite, or give a range.')
+      return complain('Select the lines to rewrite, or give a range.')
     end
-    execute('sfumato.rewrite', { range(call), strength or 'medium' })
+    execute('sfumato.rewrite', range(call), strength or 'medium')
   end,
 }
 
@@ -130,7 +140,7 @@ subcommands.rewrite = {
 --- Make the edit that is likely next.
 subcommands.next = {
   run = function()
-    execute('sfumato.nextEdit', { position() })
+    execute('sfumato.nextEdit', server.position)
   end,
 }
 
@@ -148,7 +158,9 @@ subcommands.model = {
       return say(('Sfumato uses the model %s.'):format(status.model or 'that is being loaded'))
     end
     local folder = vim.fs.normalize(vim.fn.fnamemodify(model, ':p'))
-    server.use_model(vim.fn.isdirectory(folder) == 1 and folder or model)
+    if not server.use_model(vim.fn.isdirectory(folder) == 1 and folder or model) then
+      complain('The command that starts Sfumato is a function of yours; it picks the model.')
+    end
   end,
 }
 
@@ -162,11 +174,12 @@ subcommands.stats = {
     end
     server.request(client, 'sfumato/statistics', vim.empty_dict(), function(err, figures)
       if err then
-        return say(err.message)
+        return complain(err.message)
       end
       local lines = { 'Sfumato, since the statistics were last cleared:' }
       for name, value in vim.spairs(figures) do
-        lines[#lines + 1] = ('  %-18s %s'):format((name:gsub('_', ' ')), value)
+        local shown = value == vim.NIL and 'none yet' or value
+        lines[#lines + 1] = ('  %-18s %s'):format((name:gsub('_', ' ')), shown)
       end
       say(table.concat(lines, '\n'))
     end, 0)
@@ -190,11 +203,11 @@ function M.run(call)
   local subcommand = subcommands[name]
   if not subcommand then
     local known = table.concat(vim.fn.sort(vim.tbl_keys(subcommands)), ', ')
-    return say(('`:Sfumato` has no %s; there are %s.'):format(name, known))
+    return complain(('`:Sfumato` has no %s; there are %s.'):format(name, known))
   end
   if word and subcommand.words and not vim.list_contains(subcommand.words, word) then
     local known = table.concat(subcommand.words, ', ')
-    return say(('`:Sfumato %s` is followed by one of %s.'):format(name, known))
+    return complain(('`:Sfumato %s` is followed by one of %s.'):format(name, known))
   end
   subcommand.run(call, word)
 end
@@ -211,7 +224,7 @@ function M.complete(line)
     end
     words = subcommand.words or {}
   else
-    begun = line:match('%S*$')
+    begun = line:match('%S*$') or ''
   end
   return vim.tbl_filter(function(word)
     return vim.startswith(word, begun)

@@ -31,7 +31,7 @@ local M = {}
 ---@field autostart boolean
 
 -- editors/nvim/lua/sfumato/config.lua -> the clone
-local CLONE = vim.fn.fnamemodify(debug.getinfo(1, 'S').source:sub(2), ':p:h:h:h:h:h')
+local CLONE = vim.fn.fnamemodify(assert(debug.getinfo(1, 'S')).source:sub(2), ':p:h:h:h:h:h')
 
 ---@return string[]
 local function find_command()

@@ -21,23 +21,38 @@ local function buffer_of(uri, client)
   end) or bufnr
 end
 
---- One undoable edit of each buffer, or of none where one of them must not be changed.
+--- Why a buffer cannot be changed as the server wants.
+---@param bufnr integer
+---@param version? integer|lsp.null that the server saw
+---@return string?
+local function obstacle(bufnr, version)
+  if not vim.bo[bufnr].modifiable then
+    return 'the buffer is not modifiable'
+  end
+  if version and version ~= vim.NIL and version ~= vim.lsp.util.buf_versions[bufnr] then
+    return 'the text has changed meanwhile'
+  end
+end
+
+--- One undoable edit of each buffer, or of none where one of them cannot be changed.
 ---@param err? lsp.ResponseError
 ---@param params lsp.ApplyWorkspaceEditParams
 ---@param context lsp.HandlerContext
 ---@return lsp.ApplyWorkspaceEditResult
 function M.apply(err, params, context)
-  if not params.edit.changes then -- asked for by capabilities that a user has added
+  if not params.edit.documentChanges then -- by capabilities of the user's
     return vim.lsp.handlers['workspace/applyEdit'](err, params, context)
   end
   local client = assert(vim.lsp.get_client_by_id(context.client_id))
   local by_buffer = {}
-  for uri, edits in pairs(params.edit.changes) do
-    local bufnr = buffer_of(uri, client)
-    if not vim.bo[bufnr].modifiable then
-      return { applied = false, failureReason = 'the buffer is not modifiable' }
+  for _, change in ipairs(params.edit.documentChanges) do
+    local document = change.textDocument
+    local bufnr = buffer_of(document.uri, client)
+    local reason = obstacle(bufnr, document.version)
+    if reason then
+      return { applied = false, failureReason = reason }
     end
-    by_buffer[bufnr] = edits
+    by_buffer[bufnr] = change.edits
   end
   for bufnr, edits in pairs(by_buffer) do
     vim.lsp.util.apply_text_edits(edits, bufnr, client.offset_encoding)

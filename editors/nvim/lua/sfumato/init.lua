@@ -42,11 +42,12 @@ end
 --- A few words for a status line, see |sfumato-statusline|; "" in a buffer without Sfumato.
 ---@return string
 function M.statusline()
-  local server, suggestion = require('sfumato.server'), require('sfumato.suggestion')
-  if not server.client() then
+  local status = M.status()
+  if not status then
     return ''
   end
-  return suggestion.paused() and 'sfumato: paused' or require('sfumato.status').brief(M.status())
+  local paused = require('sfumato.suggestion').paused()
+  return paused and 'sfumato: paused' or require('sfumato.status').brief(status)
 end
 
 return M

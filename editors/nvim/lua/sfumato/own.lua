@@ -5,7 +5,7 @@ local server = require('sfumato.server')
 
 local api = vim.api
 
----@type sfumato.Source
+---@class sfumato.Own: sfumato.Source
 local M = {}
 
 -- The server knows what to do with requests that follow closely; this only spares it those of keys
@@ -14,14 +14,20 @@ local PAUSE_MS = 30
 
 local namespace = api.nvim_create_namespace('sfumato')
 
+---@class sfumato.Item what is suggested, in a row and from a byte of it on, both from 0
+---@field text string begins with what is typed there already
+---@field row integer
+---@field start integer
+---@field behind integer bytes behind the cursor that it replaces
+---@field command? lsp.Command that tells the server it was taken
+
 ---@class sfumato.Ghost
 ---@field client vim.lsp.Client
 ---@field bufnr integer
 ---@field group integer its autocommands
----@field item? lsp.InlineCompletionItem that is shown
+---@field item? sfumato.Item that is shown
 ---@field request? integer that is under way
 ---@field timer uv.uv_timer_t
----@field behind integer bytes behind the cursor that the item replaces
 local Ghost = {}
 Ghost.__index = Ghost
 
@@ -55,16 +61,15 @@ end
 function Ghost:rest()
   local item = self.item
   local row, column = cursor()
-  if not item or api.nvim_get_current_buf() ~= self.bufnr or item.range.start.line ~= row then
+  if not item or api.nvim_get_current_buf() ~= self.bufnr or item.row ~= row then
     return nil, ''
   end
   local line = api.nvim_get_current_line()
-  local typed = line:sub(item.range.start.character + 1, column)
-  local text = item.insertText --[[@as string]]
-  if column < item.range.start.character or not vim.startswith(text, typed) or text == typed then
+  local typed = line:sub(item.start + 1, column)
+  if column < item.start or not vim.startswith(item.text, typed) or item.text == typed then
     return nil, ''
   end
-  return text:sub(#typed + 1), line:sub(column + 1, column + self.behind)
+  return item.text:sub(#typed + 1), line:sub(column + 1, column + item.behind)
 end
 
 function Ghost:draw()
@@ -95,41 +100,54 @@ end
 
 ---@param result? lsp.InlineCompletionItem[]|lsp.InlineCompletionList null: superseded
 function Ghost:receive(result)
-  if not result or not vim.startswith(api.nvim_get_mode().mode, 'i') then
+  if not result or not self:is_typed_in() then
     return
   end
   local item = (result.items or result)[1]
-  if item then
-    local row, column = cursor()
-    local at = { line = row, character = column }
-    item.range = item.range or { start = at, ['end'] = at }
-    self.behind = math.max(0, item.range['end'].character - column)
-  end
-  self.item = item
+  self.item = item and self:placed(item)
   self:draw()
+end
+
+---@param item lsp.InlineCompletionItem
+---@return sfumato.Item
+function Ghost:placed(item)
+  local row, column = cursor()
+  local start, stop = column, column
+  local range = item.range
+  if range then
+    row = range.start.line
+    local line = api.nvim_buf_get_lines(self.bufnr, row, row + 1, true)[1]
+    start = server.byte(self.client, line, range.start.character)
+    stop = server.byte(self.client, line, range['end'].character)
+  end
+  return {
+    text = item.insertText --[[@as string]],
+    row = row,
+    start = start,
+    behind = math.max(0, stop - column),
+    command = item.command,
+  }
 end
 
 function Ghost:ask()
   self:cancel()
-  local row, column = cursor()
   local tick = api.nvim_buf_get_changedtick(self.bufnr)
   local params = {
     textDocument = vim.lsp.util.make_text_document_params(self.bufnr),
-    position = { line = row, character = column },
+    position = server.position(self.client),
     context = { triggerKind = 2 },
   }
-  self.request = server.request(
-    self.client,
-    'textDocument/inlineCompletion',
-    params,
-    function(_, result)
-      self.request = nil
-      if ghosts[self.bufnr] == self and tick == api.nvim_buf_get_changedtick(self.bufnr) then
-        self:receive(result)
-      end
-    end,
-    self.bufnr
-  )
+  local request
+  request = server.request(self.client, 'textDocument/inlineCompletion', params, function(_, result)
+    if self.request ~= request then
+      return -- cancelled
+    end
+    self.request = nil
+    if tick == api.nvim_buf_get_changedtick(self.bufnr) then
+      self:receive(result)
+    end
+  end, self.bufnr)
+  self.request = request
 end
 
 function Ghost:cancel()
@@ -139,11 +157,15 @@ function Ghost:cancel()
   end
 end
 
+---@return boolean
+function Ghost:is_typed_in()
+  return ghosts[self.bufnr] == self
+    and api.nvim_get_current_buf() == self.bufnr
+    and vim.startswith(api.nvim_get_mode().mode, 'i')
+end
+
 --- The cursor moved or the text changed: what still fits stays in sight, and the server is asked.
 function Ghost:follow()
-  if api.nvim_get_current_buf() ~= self.bufnr then
-    return
-  end
   if not self:rest() then
     self.item = nil
   end
@@ -153,7 +175,7 @@ function Ghost:follow()
     PAUSE_MS,
     0,
     vim.schedule_wrap(function()
-      if ghosts[self.bufnr] == self and vim.startswith(api.nvim_get_mode().mode, 'i') then
+      if self:is_typed_in() then
         self:ask()
       end
     end)
@@ -174,12 +196,12 @@ function M.attach(client, bufnr)
   local ghost = setmetatable({
     client = client,
     bufnr = bufnr,
-    behind = 0,
     group = api.nvim_create_augroup('sfumato.ghost.' .. bufnr, {}),
     timer = assert(vim.uv.new_timer()),
   }, Ghost)
   ghosts[bufnr] = ghost
-  api.nvim_create_autocmd({ 'InsertEnter', 'CursorMovedI', 'TextChangedP', 'CompleteDone' }, {
+  local moves = { 'InsertEnter', 'CursorMovedI', 'TextChangedI', 'TextChangedP', 'CompleteDone' }
+  api.nvim_create_autocmd(moves, {
     group = ghost.group,
     buffer = bufnr,
     callback = function()
@@ -193,7 +215,7 @@ function M.attach(client, bufnr)
       ghost:hide()
     end,
   })
-  if vim.startswith(api.nvim_get_mode().mode, 'i') then
+  if ghost:is_typed_in() then
     ghost:follow()
   end
 end
@@ -216,15 +238,14 @@ end
 
 function M.accept(bufnr)
   local ghost = ghosts[bufnr]
-  local item, behind = ghost.item, ghost.behind
-  local rest = ghost:rest()
+  local item = ghost.item
+  local rest, replaced = ghost:rest()
   if not item or not rest then
     return
   end
   ghost:hide()
   local row, column = cursor()
-  local width = #api.nvim_get_current_line()
-  api.nvim_buf_set_text(bufnr, row, column, row, math.min(column + behind, width), {})
+  api.nvim_buf_set_text(bufnr, row, column, row, column + #replaced, {})
   api.nvim_paste(rest, false, -1)
   if item.command then
     server.request(ghost.client, 'workspace/executeCommand', {

@@ -8,7 +8,8 @@
 ---From Neovim 0.11 on it is an LSP client like any other: |vim.lsp.enable()| and
 ---|vim.lsp.config()| know it as "sfumato".
 ---
----A server that dies is started again, after 1, 2, 5, 15 and 60 seconds.
+---A server that dies is started again, after 1, 2, 5, 15 and 60 seconds; one that
+---had lived for a minute begins with 1 again.
 
 local M = {}
 
@@ -17,11 +18,19 @@ local NAME = 'sfumato'
 -- Pause after the first, second, ... death in a row.
 local BACK_OFF_S = { 1, 2, 5, 15, 60 }
 
+-- A server that has lived this long has not died in a row.
+local SETTLED_MS = 60000
+
 -- Signals by which Neovim itself, or the user, ends a server.
 local SIGTERM = 15
 
 local deaths = 0
-local restarting = false
+
+---@type table<integer, number> when each client's server was ready, in milliseconds
+local began = {}
+
+---@type table<integer, true> clients that are stopped to be started anew
+local restarting = {}
 
 --- The client of a buffer.
 ---@param bufnr? integer (default: current)
@@ -68,6 +77,28 @@ function M.stop(client)
     ---@diagnostic disable-next-line: missing-parameter
     client.stop()
   end
+end
+
+--- Where the cursor is, as the server counts.
+---@param client vim.lsp.Client
+---@return lsp.Position
+function M.position(client)
+  return vim.lsp.util.make_position_params(0, client.offset_encoding).position
+end
+
+--- Byte of a line that the server speaks of.
+---@param client vim.lsp.Client
+---@param line string
+---@param character integer
+---@return integer
+function M.byte(client, line, character)
+  if client.offset_encoding == 'utf-8' then
+    return math.min(character, #line)
+  elseif vim.fn.has('nvim-0.11') == 1 then
+    return vim.str_byteindex(line, client.offset_encoding, character, false)
+  end
+  ---@diagnostic disable-next-line: param-type-mismatch
+  return vim.str_byteindex(line, character, client.offset_encoding == 'utf-16')
 end
 
 -- What `vim.lsp.enable()` does in Neovim 0.11.
@@ -150,9 +181,12 @@ end
 
 --- Start the server anew with another model, by folder or name, for as long as Neovim runs.
 ---@param model string
+---@return boolean done false where the command is a function, which picks the model itself
 function M.use_model(model)
   local configured = M.command()
-  assert(type(configured) == 'table', 'The command is a function of your own; it picks the model.')
+  if type(configured) ~= 'table' then
+    return false
+  end
   local cmd = {}
   for _, word in ipairs(configured) do
     if word == '--model' then
@@ -166,10 +200,17 @@ function M.use_model(model)
   else
     vim.g.sfumato = vim.tbl_extend('force', vim.g.sfumato or {}, { cmd = cmd })
   end
-  restarting = true
   for _, client in ipairs(vim.lsp.get_clients({ name = NAME })) do
+    restarting[client.id] = true
     M.stop(client)
   end
+  return true
+end
+
+--- `on_init` of the client.
+---@param client vim.lsp.Client
+function M.started(client)
+  began[client.id] = vim.uv.now()
 end
 
 --- `on_exit` of the client: a server that died is started again after a while.
@@ -177,19 +218,19 @@ end
 ---@param signal integer
 ---@param client_id integer
 function M.exited(code, signal, client_id)
-  local status = require('sfumato.status')
   vim.schedule(function()
-    local lived = status.get(client_id).model ~= nil
-    status.set(client_id, nil)
-    if restarting then
-      restarting = false
+    local settled = vim.uv.now() - (began[client_id] or math.huge) > SETTLED_MS
+    local wanted = restarting[client_id]
+    began[client_id], restarting[client_id] = nil, nil
+    require('sfumato.status').set(client_id, nil)
+    if wanted then
       vim.schedule(M.enable) -- once more: Neovim 0.10 takes the old client for a living one until then
       return
     end
     if (code == 0 and signal == 0) or signal == SIGTERM or vim.v.exiting ~= vim.NIL then
       return
     end
-    deaths = lived and 1 or deaths + 1
+    deaths = settled and 1 or deaths + 1
     local pause_s = BACK_OFF_S[deaths]
     if not pause_s then
       local sentence =

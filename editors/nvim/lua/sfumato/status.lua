@@ -63,7 +63,7 @@ end
 ---@param status sfumato.Status
 ---@return string
 function M.sentence(status)
-  local words = { status.state }
+  local words = { status.state } ---@type string[]
   if status.model then
     words[#words + 1] = ('model %s on %s'):format(status.model, status.device or '?')
   end

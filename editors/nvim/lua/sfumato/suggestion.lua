@@ -10,28 +10,28 @@ local M = {}
 ---@field accept fun(bufnr: integer) insert it
 ---@field insert fun(bufnr: integer, text: string) insert a part of it and drop the rest
 
----@type table<integer, vim.lsp.Client> by buffer
+---@type table<integer, { client: vim.lsp.Client, source: sfumato.Source }> by buffer
 local attached = {}
 local paused = false
-
----@return sfumato.Source
-local function source()
-  return require('sfumato.' .. require('sfumato.config').read().ghost_text)
-end
 
 ---@param client vim.lsp.Client
 ---@param bufnr integer
 function M.attach(client, bufnr)
-  attached[bufnr] = client
+  local source = require('sfumato.' .. require('sfumato.config').read().ghost_text)
+  attached[bufnr] = { client = client, source = source }
   if not paused then
-    source().attach(client, bufnr)
+    source.attach(client, bufnr)
   end
 end
 
+---@param client vim.lsp.Client that may have been replaced by another
 ---@param bufnr integer
-function M.detach(bufnr)
-  attached[bufnr] = nil
-  source().detach(bufnr)
+function M.detach(client, bufnr)
+  local suggested = attached[bufnr]
+  if suggested and suggested.client.id == client.id then
+    attached[bufnr] = nil
+    suggested.source.detach(bufnr)
+  end
 end
 
 ---@return boolean
@@ -42,11 +42,11 @@ end
 ---@return boolean paused
 function M.toggle()
   paused = not paused
-  for bufnr, client in pairs(attached) do
+  for bufnr, suggested in pairs(attached) do
     if paused then
-      source().detach(bufnr)
+      suggested.source.detach(bufnr)
     else
-      source().attach(client, bufnr)
+      suggested.source.attach(suggested.client, bufnr)
     end
   end
   vim.cmd.redrawstatus({ bang = true })
@@ -57,12 +57,20 @@ end
 local WORD = [[^\_s*\%(\k\+\|\%(\k\@!\S\)\+\)]]
 local LINE = [[^\n\?[^\n]*]]
 
+---@return string? text that is suggested in the current buffer, which can be changed
+---@return sfumato.Source? source
+---@return integer bufnr
+local function shown()
+  local bufnr = vim.api.nvim_get_current_buf()
+  local source = vim.bo.modifiable and attached[bufnr] and attached[bufnr].source or nil
+  return source and source.shown(bufnr), source, bufnr
+end
+
 ---@param part sfumato.Part
 ---@return boolean taken
 function M.accept(part)
-  local bufnr = vim.api.nvim_get_current_buf()
-  local text = attached[bufnr] and source().shown(bufnr)
-  if not text then
+  local text, source, bufnr = shown()
+  if not text or not source then
     return false
   end
   -- Later, because text may not change while an |expr| map is evaluated.
@@ -71,9 +79,9 @@ function M.accept(part)
       or part == 'line' and vim.fn.matchstr(text, LINE)
       or text
     if piece == '' or piece == text then
-      source().accept(bufnr)
+      source.accept(bufnr)
     else
-      source().insert(bufnr, piece)
+      source.insert(bufnr, piece)
     end
   end)
   return true
@@ -81,8 +89,7 @@ end
 
 ---@return boolean
 function M.tab_accepts()
-  local bufnr = vim.api.nvim_get_current_buf()
-  local text = attached[bufnr] and source().shown(bufnr)
+  local text = shown()
   if not text or vim.fn.pumvisible() == 1 then
     return false
   end
