@@ -11,7 +11,7 @@ from tests.support import plugin
 from tests.support.neovim import Neovim, neovims
 from tests.support.processes import corner, end_processes
 from tests.support.vscode import Window
-from tests.support.window import ARTIFACTS, ROOT, real_program, running
+from tests.support.window import ARTIFACTS, ROOT, is_, real_program, running
 
 EXAMPLE = (ROOT / "examples" / "inventory.py").read_text().replace("[$0]", "[name]")
 BEFORE, TOTAL, AFTER = EXAMPLE.replace("$0", "").partition("    def total")
@@ -37,6 +37,16 @@ def test_ghost_text_comes_and_is_taken_in_vs_code(code: Window, folder: Path) ->
         code.press("Tab")
         code.wait_without_ghost()
         assert shown in re.sub(r"\s", "", code.saved())
+
+
+def test_a_model_is_picked_from_those_that_there_are(code: Window, folder: Path) -> None:
+    with running(code, real_program(folder / "program")):
+        code.command("Sfumato: Pick a Model")
+        entries = code.page.locator(".quick-input-list-entry")
+        entries.filter(has_text="A folder").wait_for()
+        entries.filter(has_text="the model that ships").click()
+        code.wait_until(lambda: code.server.read_settings().get("sfumato.model") == "default")
+        is_(code, "idle")
 
 
 @pytest.mark.skipif(not neovims(), reason="no Neovim was found")

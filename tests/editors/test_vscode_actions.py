@@ -13,8 +13,38 @@ def test_what_would_change_is_shown_and_discarded(code: Window) -> None:
     code.command("Sfumato: Fill the Hole at the Cursor")
     code.page.locator(".diff-hidden-lines-widget, .monaco-diff-editor").first.wait_for()
     code.answer("Discard")
-    code.says("The editor did not apply it")
     code.wait_for_text(HOLES)
+    assert code.page.locator(".notification-toast").count() == 0
+
+
+def test_in_a_file_that_is_read_only_nothing_can_be_changed(code: Window) -> None:
+    usual = code.server.now
+    code.server.settings({**usual, "files.readonlyInclude": {"**/locked.py": True}})
+    code.open("locked.py", HOLE)
+    code.page.locator(".tab.active .codicon-lock, .tab.active [class*=lock]").first.wait_for()
+    code.press("Control+Alt+Space")
+    code.press("F1")
+    code.type("Sfumato: ")
+    entries = code.page.locator(".quick-input-list-entry")
+    entries.filter(has_text="Show Statistics").wait_for()
+    for title in ("Fill the Hole", "Fill All", "Repair", "Rewrite", "Make the Next Edit"):
+        assert entries.filter(has_text=title).count() == 0
+    code.press("Escape")
+    assert code.saved() == HOLES
+    code.server.settings(usual)
+
+
+def test_what_was_typed_while_the_diff_was_shown_is_kept(code: Window) -> None:
+    code.open("meanwhile.py", HOLE)
+    code.command("Sfumato: Fill the Hole at the Cursor")
+    code.page.locator(".monaco-diff-editor").wait_for()
+    code.page.locator(".tab[data-resource-name='meanwhile.py']").first.click()
+    code.editor.click()
+    code.press("Control+Home")
+    code.type("# ")
+    code.answer("Apply")
+    code.says("The editor did not apply it: the text has changed meanwhile.")
+    code.wait_for_text(f"# {HOLES}")
 
 
 @pytest.mark.parametrize(

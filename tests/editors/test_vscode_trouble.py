@@ -44,6 +44,20 @@ def test_the_server_is_killed_and_comes_back(code: Window) -> None:
     code.wait_for_ghost(FILL)
 
 
+def test_it_starts_at_once_when_that_is_asked_for(code: Window) -> None:
+    code.open("restarted.py", METHOD)
+    for _ in range(3):  # the longer it would wait by itself
+        is_(code, "idle")
+        for process in code.server.children("tests.support.scripted_server"):
+            process.kill()
+        is_(code, "starting")
+    code.command("Sfumato: Restart the Server")
+    is_(code, "idle")
+    code.type(" ")
+    code.wait_for_ghost(FILL)
+    assert len(code.server.children("-m tests.support.scripted_server")) == 1
+
+
 def test_the_engine_is_killed_and_comes_back(code: Window, folder: Path) -> None:
     write_script(folder / "model", Script(answer=FILL))
     program = scripted_program(folder / "program", engine=str(folder / "model"))
@@ -62,6 +76,13 @@ def test_the_engine_is_killed_and_comes_back(code: Window, folder: Path) -> None
         code.open("engine_again.py", METHOD)
         code.type(" ")
         code.wait_for_ghost(FILL)
+
+
+def script(path: Path, text: str) -> str:
+    """A program whose first line names its interpreter."""
+    path.write_text(f"#!{text}\n")
+    path.chmod(0o755)
+    return str(path)
 
 
 def _engines(code: Window) -> list[int]:
@@ -88,10 +109,23 @@ def test_settings_that_make_no_sense_are_told_and_the_others_hold(code: Window) 
     code.server.settings(usual)
 
 
-def test_a_program_that_cannot_be_run_is_named(code: Window, tmp_path: Path) -> None:
+def test_a_program_that_says_nothing_gives_way_to_another(code: Window, tmp_path: Path) -> None:
     usual = code.server.now
-    code.server.settings(settings(str(tmp_path / "nowhere")))
-    code.says("nowhere, which cannot be run")
+    silent = script(tmp_path / "silent", "/bin/sh\nexec sleep 1234")
+    code.server.settings(settings(silent))
+    is_(code, "starting", silent)
+    code.server.settings(usual)
+    is_(code, "idle")
+    code.wait_until(lambda: code.server.children("sleep 1234") == [])
+
+
+@pytest.mark.parametrize("name", ["nowhere", "folder", "without_its_python"])
+def test_a_program_that_cannot_be_run_is_named(code: Window, tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    script(tmp_path / "without_its_python", "/nowhere/bin/python")
+    usual = code.server.now
+    code.server.settings(settings(str(tmp_path / name)))
+    code.says(f"{name}, which cannot be run")
     is_(code, "error")
     code.open("typing.py", METHOD)
     code.type(" x")

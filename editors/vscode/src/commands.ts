@@ -2,6 +2,7 @@
 
 import * as vscode from 'vscode';
 
+import { DISCARDED } from './diffs';
 import type { Server } from './server';
 
 const STRENGTHS = [
@@ -23,7 +24,7 @@ export function registerCommands(context: vscode.ExtensionContext, server: Serve
   const execute = async (command: string, ...words: unknown[]): Promise<void> => {
     const params = { command, arguments: words };
     const reason = await server.request<string | null>('workspace/executeCommand', params);
-    if (reason) {
+    if (reason && !reason.includes(DISCARDED)) {
       void vscode.window.showInformationMessage(reason);
     }
   };

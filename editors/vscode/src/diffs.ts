@@ -1,11 +1,12 @@
 /** Shows what the server wants to change, and asks, before it is changed. */
 
 import * as vscode from 'vscode';
-import type { ApplyWorkspaceEditParams, LanguageClient } from 'vscode-languageclient/node';
-
 import { own } from './settings';
 
 const SCHEME = 'sfumato-after';
+
+/** Why the user's own decision was carried out, to be told the server only. */
+export const DISCARDED = 'you discarded it';
 
 export class Diffs implements vscode.TextDocumentContentProvider, vscode.Disposable {
   private readonly texts = new Map<string, string>();
@@ -24,12 +25,10 @@ export class Diffs implements vscode.TextDocumentContentProvider, vscode.Disposa
   }
 
   /** Whether an edit may be applied; the user is shown what it does to each document. */
-  async agreed(client: LanguageClient, params: ApplyWorkspaceEditParams): Promise<boolean> {
+  async agreed(edit: vscode.WorkspaceEdit, label: string): Promise<boolean> {
     if (!own<boolean>('showDiffs')) {
       return true;
     }
-    const edit = await client.protocol2CodeConverter.asWorkspaceEdit(params.edit);
-    const label = params.label ?? 'Sfumato';
     for (const [uri, edits] of edit.entries()) {
       if (!(await this.agreedFor(uri, edits, label))) {
         return false;

@@ -5,7 +5,7 @@ import * as path from 'node:path';
 import { createInterface } from 'node:readline';
 import * as vscode from 'vscode';
 
-import { Unavailable, canRun, findPython, ownEnvironment, programIn, pythonIn } from './program';
+import { canRun, findPython, ownEnvironment, programIn, pythonIn } from './program';
 import { own } from './settings';
 
 /** What Python and pip say where something is missing, and what it means. */
@@ -89,7 +89,7 @@ async function installInto(
     await execute(pythonIn(environment), [...pip, wanted], abort.signal, tell);
   } catch (error) {
     const reason = token.isCancellationRequested ? 'It was stopped.' : cause(error as Error);
-    throw new Unavailable(`Sfumato was not installed. ${reason}`);
+    throw new Error(`Sfumato was not installed. ${reason}`);
   }
   return programIn(environment);
 }

@@ -13,13 +13,16 @@ interface Parts {
 }
 
 interface Entry extends vscode.QuickPickItem {
-  run: () => unknown;
+  command: string;
 }
+
+/** What the program is asked is answered within this time, or it hangs. */
+const LIMIT_MS = 60_000;
 
 export function registerMenu(context: vscode.ExtensionContext, parts: Parts): void {
   const { server, log, pause } = parts;
   const commands: Record<string, () => unknown> = {
-    'sfumato.menu': () => showMenu(parts),
+    'sfumato.menu': () => showMenu(pause),
     'sfumato.togglePause': () => pause.toggle(),
     'sfumato.toggleLanguage': () => {
       const language = vscode.window.activeTextEditor?.document.languageId;
@@ -27,54 +30,72 @@ export function registerMenu(context: vscode.ExtensionContext, parts: Parts): vo
         pause.toggleLanguage(language);
       }
     },
-    'sfumato.pickModel': () => pickModel(),
+    'sfumato.pickModel': () => pickModel(server),
     'sfumato.showStatistics': () => showStatistics(server),
     'sfumato.showLog': () => log.show(),
     'sfumato.runDoctor': () => runDoctor(server, log),
     'sfumato.restart': () => server.restart(),
+    'sfumato.openSettings': () =>
+      vscode.commands.executeCommand('workbench.action.openSettings', 'sfumato'),
   };
   for (const [name, action] of Object.entries(commands)) {
     context.subscriptions.push(vscode.commands.registerCommand(name, action));
   }
 }
 
-async function showMenu({ server, log, pause }: Parts): Promise<void> {
+async function showMenu(pause: Pause): Promise<void> {
   const language = vscode.window.activeTextEditor?.document.languageId;
   const entries: Entry[] = [
     {
       label: pause.covers() ? '$(play) Go on' : '$(debug-pause) Pause',
-      run: () => pause.toggle(),
+      command: 'sfumato.togglePause',
     },
-    { label: '$(package) Pick a model', run: () => pickModel() },
-    { label: '$(graph) Statistics', run: () => showStatistics(server) },
-    { label: '$(output) Log', run: () => log.show() },
-    { label: '$(pulse) Doctor', run: () => runDoctor(server, log) },
-    { label: '$(debug-restart) Restart', run: () => server.restart() },
-    {
-      label: '$(gear) Settings',
-      run: () => vscode.commands.executeCommand('workbench.action.openSettings', 'sfumato'),
-    },
+    { label: '$(package) Pick a model', command: 'sfumato.pickModel' },
+    { label: '$(graph) Statistics', command: 'sfumato.showStatistics' },
+    { label: '$(output) Log', command: 'sfumato.showLog' },
+    { label: '$(pulse) Doctor', command: 'sfumato.runDoctor' },
+    { label: '$(debug-restart) Restart', command: 'sfumato.restart' },
+    { label: '$(gear) Settings', command: 'sfumato.openSettings' },
   ];
   if (language && !pause.covers()) {
     const verb = pause.covers(language) ? '$(play) Go on' : '$(debug-pause) Pause';
-    const run = (): void => pause.toggleLanguage(language);
-    entries.splice(1, 0, { label: `${verb} in ${language} files`, run });
+    const label = `${verb} in ${language} files`;
+    entries.splice(1, 0, { label, command: 'sfumato.toggleLanguage' });
   }
   const chosen = await vscode.window.showQuickPick(entries, { title: 'Sfumato' });
-  await chosen?.run();
+  if (chosen) {
+    await vscode.commands.executeCommand(chosen.command);
+  }
 }
 
-async function pickModel(): Promise<void> {
+/** One of those that the program knows, or a folder that has one. */
+async function pickModel(server: Server): Promise<void> {
+  const folder: vscode.QuickPickItem = { label: '$(folder) A folder ...' };
+  const entries = [...(await modelsOf(server.programPath)), folder];
+  const title = 'The model to complete with';
+  const chosen = await vscode.window.showQuickPick(entries, { title });
+  const model = chosen === folder ? await pickFolder() : chosen?.label;
+  if (model) {
+    const settings = vscode.workspace.getConfiguration('sfumato');
+    await settings.update('model', model, vscode.ConfigurationTarget.Global);
+  }
+}
+
+/** What `sfumato model list` prints: a mark at the one in use, a name, and a few words on it. */
+async function modelsOf(program: string | undefined): Promise<vscode.QuickPickItem[]> {
+  const { said } = await run(program, ['model', 'list']);
+  const lines = [...said.matchAll(/^[* ] (\S+) +(.*)$/gm)];
+  return lines.map(([, label, description]) => ({ label: label!, description }));
+}
+
+async function pickFolder(): Promise<string | undefined> {
   const folders = await vscode.window.showOpenDialog({
     canSelectFiles: false,
     canSelectFolders: true,
     title: 'A folder with a model',
     openLabel: 'Use This Model',
   });
-  if (folders?.[0]) {
-    const settings = vscode.workspace.getConfiguration('sfumato');
-    await settings.update('model', folders[0].fsPath, vscode.ConfigurationTarget.Global);
-  }
+  return folders?.[0]?.fsPath;
 }
 
 async function showStatistics(server: Server): Promise<void> {
@@ -90,12 +111,24 @@ async function showStatistics(server: Server): Promise<void> {
   }
 }
 
-function runDoctor(server: Server, log: vscode.LogOutputChannel): void {
-  const program = server.programPath;
-  if (!program) {
-    void vscode.window.showWarningMessage('The language server is not installed.');
-    return;
-  }
+async function runDoctor(server: Server, log: vscode.LogOutputChannel): Promise<void> {
   log.show();
-  execFile(program, ['doctor'], (_, stdout, stderr) => log.info(`${stdout}${stderr}`));
+  const { said, failed } = await run(server.programPath, ['doctor']);
+  log.info(said || `sfumato doctor: ${failed}`);
+}
+
+/** What the program prints to both streams, and why it failed if it did. */
+function run(
+  program: string | undefined,
+  words: string[],
+): Promise<{ said: string; failed?: string }> {
+  if (!program) {
+    return Promise.resolve({ said: '', failed: 'The language server is not installed.' });
+  }
+  return new Promise((resolve) => {
+    const child = execFile(program, words, { timeout: LIMIT_MS }, (error, stdout, stderr) =>
+      resolve({ said: stdout + stderr, ...(error && { failed: error.message }) }),
+    );
+    child.stdin?.end();
+  });
 }

@@ -2,7 +2,7 @@
 
 import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
+import { access, open, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import * as path from 'node:path';
 import { promisify } from 'node:util';
@@ -19,9 +19,6 @@ const PYTHONS = WINDOWS
   ? ['py', 'python']
   : ['python3.14', 'python3.13', 'python3.12', 'python3.11', 'python3', 'python'];
 
-/** One sentence for the user. */
-export class Unavailable extends Error {}
-
 /** The configured program, else one on PATH, beside the selected interpreter, or of our own. */
 export async function findProgram(
   context: vscode.ExtensionContext,
@@ -31,7 +28,7 @@ export async function findProgram(
     if (await canRun(configured)) {
       return configured;
     }
-    throw new Unavailable(`The setting sfumato.program is ${configured}, which cannot be run.`);
+    throw new Error(`The setting sfumato.program is ${configured}, which cannot be run.`);
   }
   const folders = (process.env['PATH'] ?? '').split(path.delimiter).filter(Boolean);
   const interpreter = await selectedInterpreter();
@@ -60,11 +57,26 @@ export function ownEnvironment(context: vscode.ExtensionContext): string {
   return path.join(context.globalStorageUri.fsPath, 'venv');
 }
 
+/** Whether it is a program, and the interpreter that a script names in its first line is there. */
 export async function canRun(program: string): Promise<boolean> {
-  return access(program, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
+  try {
+    await access(program, constants.X_OK);
+    const interpreter = /^#!\s*(\S+)/.exec(await beginning(program))?.[1];
+    await access(interpreter ?? program, constants.X_OK);
+    return (await stat(program)).isFile();
+  } catch {
+    return false;
+  }
+}
+
+async function beginning(path: string): Promise<string> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(256), 0, 256);
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await file.close();
+  }
 }
 
 /** The selected interpreter or one on PATH, if it is recent enough. */
@@ -79,7 +91,7 @@ export async function findPython(): Promise<string> {
       // is not there, or is older
     }
   }
-  throw new Unavailable('No Python 3.11 or newer was found; install one, then try again.');
+  throw new Error('No Python 3.11 or newer was found; install one, then try again.');
 }
 
 /** Of the Python extension, if the user has it. */

@@ -3,7 +3,10 @@
 import { setTimeout as pauseFor } from 'node:timers/promises';
 import * as vscode from 'vscode';
 import {
+  type ApplyWorkspaceEditParams,
+  type ApplyWorkspaceEditRequest,
   CloseAction,
+  type CloseHandlerResult,
   ErrorAction,
   LanguageClient,
   type LanguageClientOptions,
@@ -11,11 +14,11 @@ import {
   type ServerOptions,
 } from 'vscode-languageclient/node';
 
-import type { Diffs } from './diffs';
+import { DISCARDED, type Diffs } from './diffs';
 import { offerToInstall } from './install';
 import type { Pause } from './pause';
 import type { Draft, Preview } from './preview';
-import { Unavailable, findProgram } from './program';
+import { findProgram } from './program';
 import { languages, own, serverSettings } from './settings';
 import type { Status, StatusItem } from './status';
 
@@ -33,13 +36,13 @@ export interface Surroundings {
   preview: Preview;
 }
 
+/** Each life of the server has a client and a number; what concerns an earlier one is passed over. */
 export class Server {
   private client: LanguageClient | undefined;
   private program: string | undefined;
   private deaths = 0;
   private startedAt = 0;
-  private attempts = 0;
-  private turn: Promise<void> = Promise.resolve();
+  private life = 0;
 
   constructor(
     private readonly context: vscode.ExtensionContext,
@@ -52,12 +55,11 @@ export class Server {
    */
   async start(): Promise<void> {
     const { log, status } = this.around;
-    this.attempts += 1;
-    const attempt = this.attempts;
+    const life = this.begin();
     status.set({ state: 'starting' });
     try {
       const program = (await findProgram(this.context)) ?? (await offerToInstall(this.context, log));
-      if (attempt !== this.attempts) {
+      if (life !== this.life) {
         return;
       }
       if (!program) {
@@ -66,23 +68,20 @@ export class Server {
       }
       this.program = program;
       status.setProgram(program);
-      await this.inTurn(() => this.launch());
+      await this.launch(program, life);
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      log.error(message);
-      status.fail(message);
-      if (error instanceof Unavailable && (await showError(message))) {
-        log.show();
+      if (life === this.life) {
+        this.begin();
+        await this.explain(error);
       }
     }
   }
 
+  /** One that cannot say goodbye, since it is still starting or gone, is ended by its client. */
   async stop(): Promise<void> {
-    await this.inTurn(async () => {
-      const client = this.client;
-      this.client = undefined;
-      await client?.dispose();
-    });
+    const client = this.client;
+    this.begin();
+    await client?.dispose().catch((error) => this.around.log.debug(`${error}`));
   }
 
   async restart(): Promise<void> {
@@ -96,57 +95,69 @@ export class Server {
     return this.program;
   }
 
-  /** Ask the server; undefined, and a message, when it is not running. */
+  /** Ask the server; undefined, and a message, when it does not answer. */
   async request<T>(method: string, params: object): Promise<T | undefined> {
     if (!this.client?.isRunning()) {
       void vscode.window.showWarningMessage('Sfumato is not running.');
       return undefined;
     }
-    return this.client.sendRequest<T>(method, params);
+    try {
+      return await this.client.sendRequest<T>(method, params);
+    } catch (error) {
+      void vscode.window.showWarningMessage(`Sfumato did not answer: ${sentence(error)}`);
+      return undefined;
+    }
   }
 
-  private async launch(): Promise<void> {
-    this.around.log.info(`starting ${this.program}`);
-    this.client = new LanguageClient('sfumato', 'Sfumato', this.command(), this.options());
+  /** The number of another life, with no client so far. */
+  private begin(): number {
+    this.client = undefined;
+    this.life += 1;
+    return this.life;
+  }
+
+  private async launch(program: string, life: number): Promise<void> {
+    this.around.log.info(`starting ${program}`);
+    this.client = new LanguageClient(
+      'sfumato',
+      'Sfumato',
+      commandOf(program),
+      this.options(() => this.closed(life)),
+    );
     this.listen(this.client);
     this.startedAt = Date.now();
     await this.client.start();
   }
 
-  /** Not to a server that is just being stopped. */
-  private tellSettings(): Promise<void> {
-    return this.inTurn(async () => {
-      if (this.client?.isRunning()) {
-        const settings = { sfumato: serverSettings(this.context) };
-        await this.client.sendNotification('workspace/didChangeConfiguration', { settings });
-      }
-    });
+  private async explain(error: unknown): Promise<void> {
+    const { log, status } = this.around;
+    const message = sentence(error);
+    log.error(message);
+    status.fail(message);
+    if (await showError(message)) {
+      log.show();
+    }
   }
 
-  /** One start or stop after the other: a client that is still starting cannot be stopped. */
-  private inTurn(action: () => Promise<void>): Promise<void> {
-    const done = this.turn.then(action);
-    this.turn = done.catch(() => undefined);
-    return done;
+  private async tellSettings(): Promise<void> {
+    if (this.client?.isRunning()) {
+      const settings = { sfumato: serverSettings(this.context) };
+      await this.client.sendNotification('workspace/didChangeConfiguration', { settings });
+    }
   }
 
-  private command(): ServerOptions {
-    const model = own<string>('model');
-    const args = model ? ['lsp', '--model', model] : ['lsp'];
-    return { command: this.program!, args };
-  }
-
-  private options(): LanguageClientOptions {
-    const { log, pause, diffs } = this.around;
+  private options(closed: () => CloseHandlerResult): LanguageClientOptions {
+    const { log, pause } = this.around;
     return {
       documentSelector: languages(this.context).map((language) => ({ language })),
       outputChannel: log,
       revealOutputChannelOn: RevealOutputChannelOn.Never, // the status item says what is wrong
       initializationOptions: serverSettings(this.context),
       synchronize: { configurationSection: 'sfumato' },
+      initializationFailedHandler: () => false, // start() rejects, too
       errorHandler: {
         error: () => ({ action: ErrorAction.Continue, handled: true }),
-        closed: () => this.closed(),
+        closed,
       },
       middleware: {
         provideInlineCompletionItems: (document, position, context, token, next) =>
@@ -159,10 +170,7 @@ export class Server {
               serverSettings(this.context, scopeUri ? vscode.Uri.parse(scopeUri) : undefined),
             ),
           didChangeConfiguration: () => this.tellSettings(),
-          handleApplyEdit: async (params, next) =>
-            (await diffs.agreed(this.client!, params))
-              ? next(params, new vscode.CancellationTokenSource().token)
-              : { applied: false },
+          handleApplyEdit: (params, next) => this.apply(params, next),
         },
       },
     };
@@ -176,25 +184,61 @@ export class Server {
     );
   }
 
-  /** The connection was lost: wait, then have the server started again. */
-  private async closed(): Promise<{ action: CloseAction; handled: boolean }> {
-    const { log, status } = this.around;
-    if (!this.client) {
-      return { action: CloseAction.DoNotRestart, handled: true }; // it was stopped
+  /** Have an edit applied if the user agrees; the server is told why where it is not. */
+  private async apply(
+    params: ApplyWorkspaceEditParams,
+    next: ApplyWorkspaceEditRequest.HandlerSignature,
+  ): Promise<Awaited<ReturnType<typeof next>>> {
+    const edit = await this.client!.protocol2CodeConverter.asWorkspaceEdit(params.edit);
+    const documents = edit.entries().map(([uri]) => vscode.workspace.openTextDocument(uri));
+    const before = (await Promise.all(documents)).map(({ version }) => version);
+    if (!(await this.around.diffs.agreed(edit, params.label ?? 'Sfumato'))) {
+      return { applied: false, failureReason: DISCARDED };
     }
+    const result = await next(params, new vscode.CancellationTokenSource().token);
+    if (result instanceof Error || result.applied) {
+      return result;
+    }
+    const after = (await Promise.all(documents)).map(({ version }) => version);
+    const isSame = after.every((version, index) => version === before[index]);
+    const failureReason = isSame ? 'VS Code refused it' : 'the text has changed meanwhile';
+    return { applied: false, failureReason };
+  }
+
+  /** The connection was lost: the server is started again after a while. */
+  private closed(life: number): CloseHandlerResult {
+    if (life === this.life) {
+      void this.revive();
+    }
+    return { action: CloseAction.DoNotRestart, handled: true, message: 'the server is gone' };
+  }
+
+  private async revive(): Promise<void> {
+    const { log, status } = this.around;
+    const life = this.begin();
     this.deaths = Date.now() - this.startedAt > SETTLED_MS ? 0 : this.deaths;
     const pauseMs = BACK_OFF_MS[this.deaths];
     this.deaths += 1;
     if (pauseMs === undefined) {
       status.fail('The language server does not stay up; its log says why.');
-      return { action: CloseAction.DoNotRestart, handled: true };
+      return;
     }
-    log.warn(`the server is gone; it is started again in ${pauseMs / 1000} s`);
+    log.warn(`the server is started again in ${pauseMs / 1000} s`);
     status.set({ state: 'starting', message: 'The language server is being started again.' });
     await pauseFor(pauseMs);
-    this.startedAt = Date.now();
-    return { action: CloseAction.Restart, handled: true };
+    if (life === this.life) {
+      await this.start();
+    }
   }
+}
+
+function commandOf(program: string): ServerOptions {
+  const model = own<string>('model');
+  return { command: program, args: model ? ['lsp', '--model', model] : ['lsp'] };
+}
+
+function sentence(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Tell the user what is wrong; whether the log is asked for. */
