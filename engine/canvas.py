@@ -31,12 +31,21 @@ class Thought(NamedTuple):
         return Thought(self.places_NC[index : index + 1], self.log_probs_XV[first : first + count])
 
 
+class Before(NamedTuple):
+    """What stood in the slots before a pass, and its log-probability."""
+
+    tokens_NC: Tensor
+    masked_NC: Tensor
+    nats_NC: Tensor
+
+
 @dataclass(slots=True)
 class Canvas:
     """tokens_NC, known_NC, masked_NC and what was thought of each slot when it was last unmasked.
 
     nats_NC     float32, log-probability of the slot's token; 0 where known
     revoked_NC  int64, how often the slot was masked again
+    added_NC    slots that edits made, masked when they came
     thoughts    what was nearly written, oldest first: sorted out only where a fill is mended
     """
 
@@ -45,6 +54,7 @@ class Canvas:
     masked_NC: Tensor
     nats_NC: Tensor
     revoked_NC: Tensor
+    added_NC: Tensor
     thoughts: list[Thought] = field(default_factory=list[Thought])
 
     @classmethod
@@ -58,6 +68,7 @@ class Canvas:
             masked_NC=masked_NC,
             nats_NC=torch.zeros(masked_NC.shape, device=device),
             revoked_NC=torch.zeros_like(masked_NC, dtype=torch.int64),
+            added_NC=torch.zeros_like(masked_NC),
         )
 
     @property
@@ -69,6 +80,11 @@ class Canvas:
     def seeded_N(self) -> Tensor:
         """Rows that began as a guess."""
         return self.revoked_NC[:, 0] >= _OFTEN
+
+    @property
+    def before(self) -> Before:
+        """What `edit` wants to know of the canvas as it is now, for after the next pass."""
+        return Before(self.tokens_NC, self.masked_NC, self.nats_NC)
 
     def seed(self, index: int, tokens: Sequence[int]) -> None:
         """Fill a row, masked so far, with a guess of as many tokens as the row is long.
@@ -126,7 +142,31 @@ class Canvas:
         room for two slots, it is one.
         """
         orders = [self._reflowed(row, expand) for row in range(len(self.tokens_NC))]
+        self._move(torch.tensor(orders, device=self.tokens_NC.device))
+
+    def edit(self, delete: int, insert: int, before: Before) -> None:
+        """Take out every slot filled with `delete`; put a masked one before each with `insert`.
+
+        The latter is again what it was before the pass. A row keeps its length: its end falls off,
+        or masked slots come there.
+        """
+        inserts_NC = ~self.known_NC & (self.tokens_NC == insert)
+        self.tokens_NC = torch.where(inserts_NC, before.tokens_NC, self.tokens_NC)
+        self.nats_NC = torch.where(inserts_NC, before.nats_NC, self.nats_NC)
+        self.masked_NC = self.masked_NC | (inserts_NC & before.masked_NC)
+        slots, orders = self.tokens_NC.shape[1], list[list[int]]()
+        for row, tokens in enumerate(self.tokens_NC.tolist()):
+            length, inserts = self.length(row), inserts_NC[row].tolist()
+            kept = [slot for slot in range(length) if tokens[slot] != delete]
+            order = [place for slot in kept for place in ([slots] * inserts[slot] + [slot])]
+            order = (order + [slots] * length)[:length]
+            orders.append(order + [slots + 1] * (slots - length))
         order_NC = torch.tensor(orders, device=self.tokens_NC.device)
+        self._move(order_NC)
+        self.added_NC = self.added_NC | (order_NC == slots)
+
+    def _move(self, order_NC: Tensor) -> None:
+        """Put these slots in each place; C is a masked one, C + 1 none."""
         slots = order_NC.shape[1]
         stays_NS = torch.zeros_like(torch.cat([self.known_NC, self.known_NC[:, :2]], 1))
         stays_NC = stays_NS.scatter(1, order_NC, value=True)[:, :slots]
@@ -139,9 +179,10 @@ class Canvas:
         self.masked_NC = _moved(self.masked_NC, order_NC, (True, False))
         self.nats_NC = _moved(self.nats_NC, order_NC, (0, 0))
         self.revoked_NC = _moved(self.revoked_NC, order_NC, (0, 0))
+        self.added_NC = _moved(self.added_NC, order_NC, (False, False))
 
     def _reflowed(self, row: int, expand: int) -> list[int]:
-        """The slot to put in each place; C for a masked one, C + 1 for none."""
+        """The slot to put in each place, as `_move` wants it."""
         slots = self.tokens_NC.shape[1]
         order: list[int] = []
         tokens: list[int] = self.tokens_NC[row, : self.length(row)].tolist()
@@ -167,6 +208,7 @@ class Canvas:
             self.masked_NC[own],
             self.nats_NC[own],
             self.revoked_NC[own],
+            self.added_NC[own],
             [thought.of_row(index) for thought in self.thoughts],
         )
 

@@ -90,7 +90,7 @@ class ToTheEnd:
         return _surely(most, most, self._vocabulary.specials_V.device)
 
 
-class _Closing:
+class _Closing(Resize):
     def __init__(self, vocabulary: Vocabulary, max_lines: int) -> None:
         self._breaks_V, self._max_lines = vocabulary.line_breaks_V, max_lines
         self.spelled_V = self._breaks_V.clone()
@@ -127,7 +127,7 @@ class ExpandDelete:
         return _surely(min(self._start, most), most, self._device)
 
 
-class _Reflowing:
+class _Reflowing(Resize):
     def __init__(self, expand: int, vocabulary: Vocabulary) -> None:
         self._expand = expand
         self._expands_V = torch.zeros_like(vocabulary.specials_V)

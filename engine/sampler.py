@@ -6,6 +6,7 @@ no more stops pulling.
 """
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -39,21 +40,30 @@ class Look(Protocol):
         ...
 
 
-class Resize(Protocol):
-    """Tokens by which a model says, while it fills a row, that it is longer or shorter."""
+class Resize(ABC):
+    """Tokens by which a model says, while it fills a row, that it is longer or shorter.
 
-    @property
-    def spelled_V(self) -> Tensor:
-        """Which they are, bool [V]."""
-        ...
+    spelled_V  which they are, bool [V]
+    """
 
+    spelled_V: Tensor
+
+    @abstractmethod
     def refused(self, canvas: Canvas, *, last: bool) -> Tensor:
         """bool [N, V]: what each row may not take now; `last`: in the pass that fills all."""
-        ...
 
+    def least(self, canvas: Canvas) -> Tensor | None:
+        """How many places of each row to unmask at least, int64 [N, 1]; None: as the rule says."""
+        del canvas
+
+    def reconsidered(self, canvas: Canvas, seen: "Seen", written_NC: Tensor) -> Tensor:
+        """The tokens that are written, int64 [P]."""
+        del canvas, written_NC
+        return seen.proposal_P
+
+    @abstractmethod
     def apply(self, canvas: Canvas) -> None:
         """Make slots more or fewer of the tokens that were just written."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +95,21 @@ def denoise(
     """
     polished, best_P = 0, canvas.tokens_NC[:0, 0]
     for left in range(rule.passes, 0, -1):
-        polished += not canvas.masked_NC.any()
+        polished = 0 if (canvas.masked_NC & ~canvas.added_NC).any() else polished + 1
         wanted_NC = canvas.masked_NC | _reopened(canvas, rule, left)
         if polished > rule.polish or (polished and not wanted_NC.any()):
             return
         log_probs_PV = look(canvas.tokens_NC, wanted_NC)
-        last = left == 1 or time.monotonic() >= limits.deadline
+        last = left == 1 or 0 < rule.polish <= polished or time.monotonic() >= limits.deadline
         refused_NV = resize.refused(canvas, last=last) if resize else None
         log_probs_PV = _allowed(log_probs_PV, wanted_NC, limits, refused_NV)
         before_P, best_P = best_P, _propose(log_probs_PV, rule.temperature, noise)
-        seen = _Seen(wanted_NC, log_probs_PV, best_P, _chances(log_probs_PV, best_P))
+        seen = Seen(wanted_NC, log_probs_PV, best_P, _chances(log_probs_PV, best_P))
         last = last or _calm(seen, before_P, rule)
-        change = _change(seen, canvas, rule, 1 if last else left)
+        least_N1 = resize.least(canvas) if resize else None
+        change = _change(seen, canvas, rule, 1 if last else left, least_N1)
+        if resize:
+            best_P = resize.reconsidered(canvas, seen, change.written_NC)
         written_P = change.written_NC[wanted_NC]
         canvas.unmask(change.written_NC, best_P[written_P], log_probs_PV[written_P])
         canvas.revoke(change.masked_NC)
@@ -129,7 +142,7 @@ def judge(look: Look, canvas: Canvas, limits: Limits) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class Seen:
     """What one look says of P wanted places, row after row: a token for each, and its chance."""
 
     wanted_NC: Tensor
@@ -150,7 +163,9 @@ class _Change(NamedTuple):
     masked_NC: Tensor
 
 
-def _change(seen: _Seen, canvas: Canvas, rule: Rule, left: int) -> _Change:
+def _change(
+    seen: Seen, canvas: Canvas, rule: Rule, left: int, least_N1: Tensor | None = None
+) -> _Change:
     """With one pass left, every masked place is written and none is masked."""
     nothing_NC = torch.zeros_like(canvas.masked_NC)
     if rule.renewal:
@@ -162,7 +177,7 @@ def _change(seen: _Seen, canvas: Canvas, rule: Rule, left: int) -> _Change:
     slots_P = seen.wanted_NC.nonzero()[:, 1]
     sure_NC = seen.spread(sureness(seen.log_probs_PV, seen.chance_P, slots_P, rule))
     chance_NC = seen.spread(seen.chance_P)
-    written_NC = places_to_unmask(chance_NC, sure_NC, canvas.masked_NC, rule, left)
+    written_NC = places_to_unmask(chance_NC, sure_NC, canvas.masked_NC, rule, left, least_N1)
     if rule.rewrite is not None:
         other_NC = seen.spread(seen.proposal_P) != canvas.tokens_NC
         open_NC = seen.wanted_NC & canvas.filled_NC
@@ -174,7 +189,7 @@ def _change(seen: _Seen, canvas: Canvas, rule: Rule, left: int) -> _Change:
     return _Change(written_NC, places_to_revoke(current_NC, filled_NC, canvas.revoked_NC, rule))
 
 
-def _calm(seen: _Seen, before_P: Tensor, rule: Rule) -> bool:
+def _calm(seen: Seen, before_P: Tensor, rule: Rule) -> bool:
     """Is there nothing left to be expected of a canvas that is filled anew in each pass?"""
     if rule.renewal is None or not torch.equal(before_P, seen.proposal_P):
         return False

@@ -123,13 +123,19 @@ def entropy(log_probs_PV: Tensor) -> Tensor:
 
 
 def places_to_unmask(
-    chance_NC: Tensor, sure_NC: Tensor, masked_NC: Tensor, rule: Rule, left: int
+    chance_NC: Tensor,
+    sure_NC: Tensor,
+    masked_NC: Tensor,
+    rule: Rule,
+    left: int,
+    least_N1: Tensor | None = None,
 ) -> Tensor:
     """bool [N, C]: the places of high chance, and in each row with masks the surest few.
 
     chance_NC  probability of the proposed token
     sure_NC    by the rule's order
     left       passes, this one counted: the last one unmasks every place
+    least_N1   how many at least; None: by the rule's quota
 
     Among equals the leftmost comes first, so that a seed gives the same text twice.
     """
@@ -138,7 +144,8 @@ def places_to_unmask(
     open_NC = sure_NC.masked_fill(~masked_NC, float("-inf"))
     order_NC = torch.argsort(open_NC, dim=1, descending=True, stable=True)
     rank_NC = torch.argsort(order_NC, dim=1)
-    least_N1 = rule.quota(masked_NC.sum(1, keepdim=True), left, rule.passes)
+    if least_N1 is None:
+        least_N1 = rule.quota(masked_NC.sum(1, keepdim=True), left, rule.passes)
     return masked_NC & ((chance_NC >= rule.confident) | (rank_NC < least_N1))
 
 

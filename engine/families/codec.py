@@ -70,6 +70,12 @@ class FolderCodec:
         behind = self.encode(tail[: window_end(tail, 0, limit)])[:limit]
         return self.before(head, room - limit), behind
 
+    def mute(self, *ids: int) -> None:
+        """These of the family's own ids stand for no text, whatever the vocabulary has there."""
+        for index in ids:
+            if OFFSET + index < len(self.token_bytes):
+                self.token_bytes[OFFSET + index] = b""
+
     def special(self, role: str) -> int | None:
         """The family's own id of what tokenizer_config.json names, as in "bos_token"."""
         named = self._named.get(role)

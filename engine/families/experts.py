@@ -1,9 +1,9 @@
 """Feed-forward layers: gated, and a choice of many gated ones for each token.
 
-Shape letters: X tokens, D width, P experts, A those chosen for a token.
+Shape letters: X tokens, Y blocks of B of them, D width, P experts, A those chosen for a token.
 
 Sources: SwiGLU, arXiv:2002.05202; experts, OLMoE, arXiv:2409.02060; choice by groups with a bias
-that balances the load, DeepSeek-V3, arXiv:2412.19437.
+that balances the load, DeepSeek-V3, arXiv:2412.19437; by blocks, LLaDA2.2, its report, section 2.
 """
 
 from collections.abc import Callable
@@ -28,6 +28,8 @@ class Routing:
     biased          is a learned bias added to the scores for the choice, but not to the weights?
     groups, open    experts stand in so many groups; only the best so many are open to a token, a
                     group being as good as its two best experts
+    block, pool     so many consecutive tokens choose among the same few experts, those that one of
+                    them wants most; 0: among all
     """
 
     count: int
@@ -40,6 +42,8 @@ class Routing:
     biased: bool = False
     groups: int = 1
     open: int = 1
+    block: int = 0
+    pool: int = 0
 
 
 class FeedForward(nn.Module):
@@ -95,7 +99,9 @@ class Router(nn.Module):
         return Choice(experts_XA, weights_XA * routing.scale)
 
     def _open(self, wanted_XP: Tensor) -> Tensor:
-        """Minus infinity where a token's groups are closed."""
+        """Minus infinity where experts are closed to a token, by its groups or its block."""
+        if self.routing.pool:
+            return self._pooled(wanted_XP)
         if self.routing.groups == 1:
             return wanted_XP
         grouped_XGP = wanted_XP.unflatten(-1, (self.routing.groups, -1))
@@ -103,6 +109,13 @@ class Router(nn.Module):
         open_XO = best_XG.topk(self.routing.open, -1).indices
         closed_XG = torch.ones_like(best_XG, dtype=torch.bool).scatter(-1, open_XO, value=False)
         return grouped_XGP.masked_fill(closed_XG[..., None], float("-inf")).flatten(-2)
+
+    def _pooled(self, wanted_XP: Tensor) -> Tensor:
+        blocks_YBP = wanted_XP.unflatten(0, (-1, self.routing.block))
+        open_YO = blocks_YBP.amax(1).topk(self.routing.pool, -1).indices
+        closed_YP = torch.ones_like(blocks_YBP[:, 0], dtype=torch.bool)
+        closed_YP = closed_YP.scatter(-1, open_YO, value=False)
+        return blocks_YBP.masked_fill(closed_YP[:, None], float("-inf")).flatten(0, 1)
 
 
 def mixed(x_XD: Tensor, choice: Choice, expert: Callable[[int, Tensor], Tensor]) -> Tensor:

@@ -1,29 +1,36 @@
 """LLaDA2: experts chosen by groups, half of each head turned, seeing in blocks.
 
-LLaDA2.1 was also trained to replace tokens that it wrote before, and does. 2.2 can insert and
-delete; here it replaces only. All have the same config, so the name tells them apart.
+LLaDA2.1 was also trained to replace tokens that it wrote before, and does; 2.2 to delete and insert
+them too (`engine/edits.py`), and its blocks choose experts together. 2.0 and 2.1 have the same
+config, so the name tells them apart.
 
-Checkpoints: inclusionAI/LLaDA2.0-mini, -flash, LLaDA2.1-mini, -flash, LLaDA2.2-flash.
-Source: modeling_llada2_moe.py of the checkpoints; github.com/inclusionAI/LLaDA2.X, tech_report.pdf;
-LLaDA2.1's thresholds are those its authors give for quality.
+Checkpoints: inclusionAI/LLaDA2.0-mini, -flash, LLaDA2.1-mini, -flash, LLaDA2.2-mini, -flash.
+Sources: modeling_llada2_moe.py of the checkpoints; the reports in github.com/inclusionAI/LLaDA2.X.
+LLaDA2.1's thresholds are those its authors give for quality, 2.2's those of its generate, of which
+the parts that matter are told again in FluxServe's and SGLang's (pull request 31773) decoders.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
+from engine.edits import STEPS, Levenshtein
 from engine.errors import CheckpointError
 from engine.families.blockwise import BlockLayout, Edits, blockwise
 from engine.families.codec import codec_of
 from engine.families.experts import Routing
 from engine.families.folder import Folder, Rows
+from engine.families.ids import OFFSET
 from engine.families.model import Plan
-from engine.families.stack import shape_of
+from engine.families.stack import StackPlan, shape_of
 from engine.families.transformer import Shape
 
 _BLOCK = 32
 _CONFIDENT, _CONFIDENT_WITH_EDITS = 0.95, 0.7
 _EDITS = Edits(confident=0.5, polish=16)
-_EDITORS = ("llada2.1", "llada2.2")
+_REWRITER, _EDITOR = "llada2.1", "llada2.2"
+_BOLD, _BOLD_EDITS = 0.5, Edits(confident=0.0, polish=16)
+_DELETE, _INSERT = 156930, 156931
 _MASK, _END = 156895, 156892
 _PARTS = {
     "self_attn.o_proj.weight": "attention.dense.weight",
@@ -48,11 +55,28 @@ def plan(folder: Folder) -> Plan:
         mask=codec.mask(folder.config, _MASK),
         end=end if isinstance(end, int) else codec.specials.get("<|endoftext|>", _END),
     )
-    if any(name in folder.names for name in _EDITORS):
+    if _EDITOR in folder.names or "split_token_id" in folder.config:
+        made = _editing(folder, blockwise(folder, codec, shape, layout, _BOLD, _BOLD_EDITS))
+    elif _REWRITER in folder.names:
         made = blockwise(folder, codec, shape, layout, _CONFIDENT_WITH_EDITS, _EDITS)
     else:
         made = blockwise(folder, codec, shape, layout, _CONFIDENT)
     return replace(made, named=_names(shape))
+
+
+def _editing(folder: Folder, made: StackPlan) -> StackPlan:
+    """The plan, of a model that deletes and inserts. Raises CheckpointError."""
+    delete = int(folder.config.get("delete_token_id", _DELETE))
+    insert = int(folder.config.get("split_token_id", _INSERT))
+    if max(delete, insert) >= made.shape.vocabulary:
+        raise CheckpointError(
+            f"{folder.path}: the model has {made.shape.vocabulary} tokens, and none that are"
+            f" {delete} and {insert}, by which it would delete and insert"
+        )
+    made.codec.mute(delete, insert)
+    lengths = partial(Levenshtein, OFFSET + delete, OFFSET + insert)
+    rule = replace(made.filling.rule, passes=STEPS + _BOLD_EDITS.polish)
+    return replace(made, filling=replace(made.filling, lengths=lengths, rule=rule))
 
 
 def _shape(folder: Folder) -> Shape:
@@ -68,6 +92,8 @@ def _shape(folder: Folder) -> Shape:
         biased=True,
         groups=int(config.get("n_group", 8)),
         open=int(config.get("topk_group", 4)),
+        block=int(config.get("block_size") or _BLOCK),
+        pool=int(config.get("expert_capacity") or 0),
     )
     attention = shape_of(
         folder,

@@ -113,20 +113,44 @@ def llada2(weights: Weights, config: Config, tokens_T: Tensor, seen_TT: Tensor) 
         if layer < config["first_k_dense_replace"]:
             x_TD = x_TD + _gated(weights, f"{at}.mlp", h_TD)
         else:
-            chosen = torch.stack([_llada2_experts(weights, config, at, h_D) for h_D in h_TD])
+            wanted_TP = _llada2_wanted(weights, config, at, h_TD)
+            chosen = torch.stack(
+                [
+                    _llada2_experts(weights, config, at, h_D, wanted_P)
+                    for h_D, wanted_P in zip(h_TD, wanted_TP, strict=True)
+                ]
+            )
             x_TD = x_TD + chosen + _gated(weights, f"{at}.mlp.shared_experts", h_TD)
     return _head(weights, config, x_TD)
 
 
-def _llada2_experts(weights: Weights, config: Config, at: str, h_D: Tensor) -> Tensor:
-    """Sigmoid scores; the best groups by their two best; the best there, weights to sum 1."""
+def _llada2_wanted(weights: Weights, config: Config, at: str, h_TD: Tensor) -> Tensor:
+    """Scores to choose experts by, those aside that are closed to a token: by groups of experts, or
+    in LLaDA2.2 by blocks of tokens, each of which opens those that one of its tokens wants most."""
+    wanted_TP = torch.sigmoid(h_TD.float() @ weights[f"{at}.mlp.gate.weight"].float().T)
+    wanted_TP = wanted_TP + weights[f"{at}.mlp.gate.expert_bias"].float()
+    for start in range(0, len(wanted_TP), config["block_size"]):
+        rows = wanted_TP[start : start + config["block_size"]]
+        if "expert_capacity" in config:
+            worth = rows.amax(0).tolist()
+            best = sorted(range(len(worth)), key=lambda e: -worth[e])[: config["expert_capacity"]]
+            rows[:, [e for e in range(len(worth)) if e not in best]] = -torch.inf
+            continue
+        for row in rows:
+            groups = row.split(config["num_experts"] // config["n_group"])
+            sums = [sum(sorted(group.tolist())[-2:]) for group in groups]
+            open_groups = sorted(range(len(sums)), key=lambda g: -sums[g])[: config["topk_group"]]
+            for index in {*range(len(sums))} - {*open_groups}:
+                groups[index][:] = -torch.inf
+    return wanted_TP
+
+
+def _llada2_experts(
+    weights: Weights, config: Config, at: str, h_D: Tensor, wanted_P: Tensor
+) -> Tensor:
+    """Sigmoid scores; the best of the open ones, weights to sum 1."""
     scores = torch.sigmoid(weights[f"{at}.mlp.gate.weight"].float() @ h_D.float())
-    wanted = scores + weights[f"{at}.mlp.gate.expert_bias"].float()
-    size = config["num_experts"] // config["n_group"]
-    worth = [sum(sorted(group.tolist())[-2:]) for group in wanted.split(size)]
-    best_groups = sorted(range(len(worth)), key=lambda g: -worth[g])[: config["topk_group"]]
-    open_experts = [e for e in range(config["num_experts"]) if e // size in best_groups]
-    best = sorted(open_experts, key=lambda e: -float(wanted[e]))[: config["num_experts_per_tok"]]
+    best: list[int] = wanted_P.topk(config["num_experts_per_tok"]).indices.tolist()
     total = scores[best].sum() + 1e-20
     outputs = [
         scores[e]

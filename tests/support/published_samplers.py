@@ -94,6 +94,95 @@ def editing(
                 break
 
 
+def levenshtein(
+    logits: Logits,
+    tokens: list[int],
+    mask: int,
+    block: int,
+    edits: tuple[int, int],
+    most: int,
+    banned: Collection[int] = (),
+) -> Iterator[list[int]]:
+    """LLaDA2.2's generate: as LLaDA2.1's, and two tokens delete and insert within a block.
+
+    edits  the tokens that delete and insert
+    most   passes over a block: the checkpoint's own ends after 1000 with masks left in it
+
+    `_joint_decode_block` of the checkpoint's modeling_llada2_moe.py with its defaults, as it is
+    told in fluxserve's decoders/levenshtein.py, which chooses the place to leave a loop not at
+    random.
+    """
+    tokens = list(tokens)
+    prompt = tokens.index(mask)
+    for start in range(prompt - prompt % block, len(tokens), block):
+        end, own = start + block, max(start, prompt)
+        for middle in _edited(logits, tokens[:end], own, mask, edits, most, banned):
+            tokens[own:end] = middle
+            yield list(tokens)
+
+
+def _edited(
+    logits: Logits,
+    tokens: list[int],
+    own: int,
+    mask: int,
+    edits: tuple[int, int],
+    most: int,
+    banned: Collection[int],
+) -> Iterator[list[int]]:
+    """What a block has behind its prompt, after each pass."""
+    x, first, posts = tokens[own:], [True] * len(tokens[own:]), 0
+    seen: set[tuple[int, ...]] = set()
+    for step in range(most):
+        masked = [place for place, token in enumerate(x) if token == mask]
+        original = sum(first[place] for place in masked)
+        posts = 0 if original else posts + 1
+        final = posts >= 16 or step == most - 1
+        chances_TV = torch.softmax(_allowed(logits(torch.tensor(tokens[:own] + x)), banned), 1)[
+            own:
+        ]
+        sure, best = (found.tolist() for found in chances_TV.max(1))
+        if final:  # the tokens that edit are drawn again without those
+            plain_TV = chances_TV.clone()
+            plain_TV[:, list(edits)] = 0
+            best = plain_TV.argmax(1).tolist()
+        chosen = {place for place in masked if sure[place] > 0.5}
+        need = (step < len(x)) + len(masked) - original
+        if len(chosen) < need:
+            chosen = set(sorted(masked, key=lambda place: -sure[place])[:need])
+        if final or step >= 32:
+            chosen = {*masked}
+        edited = {p for p in range(len(x)) if x[p] != mask and best[p] != x[p] and sure[p] > 0}
+        y = [best[p] if p in chosen | edited else token for p, token in enumerate(x)]
+        for _ in range(0 if final else 5):
+            changed = [p for p in range(len(x)) if x[p] != y[p]]
+            if tuple(y) not in seen or not changed:
+                break
+            place = min(changed, key=lambda p: sure[p])
+            others_V = chances_TV[place].clone()
+            others_V[y[place]] = 0
+            y[place] = int(others_V.argmax())
+        seen.add(tuple(y))
+        before, (x, first) = x, _applied(x, y, first, mask, edits)
+        yield x
+        if final or (x == before and mask not in x):
+            return
+
+
+def _applied(
+    before: list[int], after: list[int], first: list[bool], mask: int, edits: tuple[int, int]
+) -> tuple[list[int], list[bool]]:
+    """`_apply_edit_operations_with_tracking`: the block, and which slots it had from the start."""
+    found: list[tuple[int, bool]] = []
+    for old, new, own in zip(before, after, first, strict=True):
+        if new == edits[1]:
+            found += [(mask, False), (old, own)]
+        elif new != edits[0]:
+            found.append((new, own))
+    found = (found + [(mask, False)] * len(after))[: len(after)]
+    return [token for token, _ in found], [own for _, own in found]
+
+
 def fast_dllm(
     logits: Logits,
     tokens: list[int],

@@ -37,6 +37,7 @@ PROMPT = ("<[fim-suffix]>", "<[fim-prefix]>", "<[fim-middle]>")
 BANNED = range(special(0), ROWS)
 FONDLY = 0.05
 """A random model is seldom surer that what it wrote should be another token."""
+FONDNESS = 3.0
 Logits = Callable[[Mapping[str, Tensor], Mapping[str, Any], Tensor, Tensor], Tensor]
 Steps = Callable[[samplers.Logits, list[int]], Iterator[list[int]]]
 
@@ -53,11 +54,14 @@ class Family:
     logits: Logits = models.llama
     confident: float | None = None
     rewrite: float | None = None
+    edits: tuple[int, ...] = ()
     weights: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
 
     def write(self, folder: Path) -> Path:
         folder.mkdir(exist_ok=True)
         self.weights.update(drawn(self.shapes))
+        for token in self.edits:  # that they are wanted now and then
+            self.weights["lm_head.weight"][token] *= FONDNESS
         write_tokenizer(folder, self.specials, whole=True)
         write_config(folder, self.config)
         write_weights(folder, self.weights, shards=2)
@@ -133,6 +137,24 @@ def llada21() -> Family:
     )
 
 
+def llada22() -> Family:
+    older, edits = llada2(), (ROWS - 2, ROWS - 1)  # ids that the tokenizer knows nothing of
+    return replace(
+        older,
+        config={
+            **older.config,
+            "expert_capacity": 4,
+            "delete_token_id": edits[0],
+            "split_token_id": edits[1],
+        },
+        steps=lambda logits, tokens: samplers.levenshtein(
+            logits, tokens, MASK_ID, 8, edits, 48, set(BANNED) - set(edits)
+        ),
+        rewrite=0.0,
+        edits=edits,
+    )
+
+
 def stable_diffcoder() -> Family:
     model = "modeling_seed_diffcoder.SeedDiffcoderForCausalLM"
     config = CONFIG | {
@@ -148,6 +170,7 @@ def stable_diffcoder() -> Family:
 FAMILIES = {
     "llada2": llada2,
     "llada2.1": llada21,
+    "llada2.2": llada22,
     "stable-diffcoder": stable_diffcoder,
     "sdar": sdar,
     "fast-dllm": fast_dllm,
@@ -203,14 +226,19 @@ def test_sampling_takes_the_published_steps(family: Family, tmp_path: Path) -> N
     assert (rule.rewrite is None) == (family.rewrite is None)
     confident = family.confident or rule.confident
     rule = replace(rule, confident=confident, rewrite=family.rewrite)
-    limits = Limits(model.traits.vocabulary.forbidden(max_lines=9))
+    forbidden_V = model.traits.vocabulary.forbidden(max_lines=9)
+    resize = model.traits.lengths.resize(max_lines=9)
+    assert (resize is None) == (not family.edits)
+    if resize:
+        forbidden_V = forbidden_V & ~resize.spelled_V
+    limits = Limits(forbidden_V)
     done: list[int] = []
     found: list[list[int]] = []
     while len(text) + len(done) < end:
         reading = model.read(engine_ids(text), [], done)
         assert reading.slots
         canvas = Canvas.blank([reading.slots], reading.slots, CPU.device)
-        for _ in denoise(reading.look, canvas, rule, limits, torch.Generator()):
+        for _ in denoise(reading.look, canvas, rule, limits, torch.Generator(), resize):
             filled = [*engine_ids(text), *done, *canvas.tokens_NC[0].tolist()]
             own = [MASK_ID if token == MASK else token - OFFSET for token in filled]
             found.append(own + [MASK_ID] * (end - len(own)))
