@@ -32,7 +32,8 @@ and takes what you accept. Needs Neovim 0.10 or newer.
 
 SETTINGS = """\
 They go into `settings` of |g:sfumato|. The server names in its log those it
-does not understand.
+does not understand. Previews are not drawn in Neovim: "sfumato/preview" is for
+a |lsp-handler| of yours.
 """
 
 FOOT = " vim:tw=78:ts=8:ft=help:norl:\n"

@@ -86,7 +86,7 @@ def test_a_rename_is_carried_on_in_the_next_place(code: Window) -> None:
     code.press("Control+Shift+ArrowRight")
     code.type("total")
     code.press("Escape")
-    code.command("Sfumato: Make the Next Edit")
+    code.press("Alt+n")
     code.answer("Apply")
     code.wait_for_text(text.replace("count", "total", 2))
 

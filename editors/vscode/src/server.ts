@@ -84,10 +84,15 @@ export class Server {
     await client?.dispose().catch((error) => this.around.log.debug(`${error}`));
   }
 
+  /** Stop and start; where that was asked for again meanwhile, the later one starts. */
   async restart(): Promise<void> {
-    await this.stop();
-    this.deaths = 0;
-    await this.start();
+    const stopped = this.stop();
+    const life = this.life;
+    await stopped;
+    if (life === this.life) {
+      this.deaths = 0;
+      await this.start();
+    }
   }
 
   /** What `sfumato doctor` is run with. */
