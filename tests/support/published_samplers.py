@@ -138,9 +138,8 @@ def _edited(
         original = sum(first[place] for place in masked)
         posts = 0 if original else posts + 1
         final = posts >= 16 or step == most - 1
-        chances_TV = torch.softmax(_allowed(logits(torch.tensor(tokens[:own] + x)), banned), 1)[
-            own:
-        ]
+        logits_TV = logits(torch.tensor(tokens[:own] + x))[own:]
+        chances_TV = torch.softmax(_allowed(logits_TV, banned), 1)
         sure, best = (found.tolist() for found in chances_TV.max(1))
         if final:  # the tokens that edit are drawn again without those
             plain_TV = chances_TV.clone()
@@ -154,19 +153,29 @@ def _edited(
             chosen = {*masked}
         edited = {p for p in range(len(x)) if x[p] != mask and best[p] != x[p] and sure[p] > 0}
         y = [best[p] if p in chosen | edited else token for p, token in enumerate(x)]
-        for _ in range(0 if final else 5):
-            changed = [p for p in range(len(x)) if x[p] != y[p]]
-            if tuple(y) not in seen or not changed:
-                break
-            place = min(changed, key=lambda p: sure[p])
-            others_V = chances_TV[place].clone()
-            others_V[y[place]] = 0
-            y[place] = int(others_V.argmax())
+        if not final:
+            y = _elsewhere(x, y, chances_TV, seen)
         seen.add(tuple(y))
         before, (x, first) = x, _applied(x, y, first, mask, edits)
         yield x
         if final or (x == before and mask not in x):
             return
+
+
+def _elsewhere(
+    before: list[int], after: list[int], chances_TV: Tensor, seen: Collection[tuple[int, ...]]
+) -> list[int]:
+    """`_resample_to_escape_loop`, of the least sure place."""
+    after, sure = list(after), chances_TV.amax(1).tolist()
+    for _ in range(5):
+        changed = [place for place in range(len(after)) if before[place] != after[place]]
+        if tuple(after) not in seen or not changed:
+            break
+        place = min(changed, key=lambda p: sure[p])
+        others_V = chances_TV[place].clone()
+        others_V[after[place]] = 0
+        after[place] = int(others_V.argmax())
+    return after
 
 
 def _applied(
