@@ -119,7 +119,8 @@ class CodeServer:
 
     def __exit__(self, *_: object) -> None:
         for child in self.children():
-            child.kill()
+            with suppress(psutil.NoSuchProcess):  # it may have ended with one before it
+                child.kill()
         self._process.kill()
         self._process.wait(LIMIT_S)
 
