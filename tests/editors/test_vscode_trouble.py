@@ -117,6 +117,7 @@ def test_a_program_that_says_nothing_gives_way_to_another(code: Window, tmp_path
     code.server.settings(usual)
     is_(code, "idle")
     code.wait_until(lambda: code.server.children("sleep 1234") == [])
+    assert code.page.locator(".notification-toast").count() == 0
 
 
 @pytest.mark.parametrize("name", ["nowhere", "folder", "without_its_python"])

@@ -123,7 +123,7 @@ export class Server {
 
   private async launch(program: string, life: number): Promise<void> {
     this.around.log.info(`starting ${program}`);
-    this.client = new LanguageClient(
+    this.client = new QuietClient(
       'sfumato',
       'Sfumato',
       commandOf(program),
@@ -234,6 +234,13 @@ export class Server {
     if (life === this.life) {
       await this.start();
     }
+  }
+}
+
+/** A client that only logs what it would pop up: the user is told once, by `explain`. */
+class QuietClient extends LanguageClient {
+  override error(message: string, data?: unknown): void {
+    super.error(message, data, false);
   }
 }
 
