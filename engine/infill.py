@@ -124,7 +124,8 @@ class Engine:
                 " send the part around the hole"
             )
         if request.constraint:
-            check(request.constraint, language_for(request.language), request.max_lines)
+            language = language_for(request.language, request.text)
+            check(request.constraint, language, request.max_lines)
         clock = _Clock()
         noise = torch.Generator(self._device).manual_seed(request.seed)
         settler = self._settler(request, clock, noise)
@@ -304,7 +305,8 @@ class Engine:
         return Draft(text.decode(errors="replace"), step, sum(masked))
 
     def _settler(self, request: InfillRequest, clock: _Clock, noise: torch.Generator) -> Settler:
-        language, hole, demand = language_for(request.language), request.hole, request.constraint
+        language = language_for(request.language, request.text)
+        hole, demand = request.hole, request.constraint
         deadline = clock.began_s + request.budget_ms / 1000
         gate = language and Gate(language, request.text, hole.start, hole.end, deadline)
         return Settler(

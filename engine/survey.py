@@ -30,7 +30,7 @@ def survey(request: SurveyRequest) -> Survey:
     """Look through a text. Without a grammar for its language there are only markers."""
     text, cursor, region = request.text, request.cursor, request.region
     marked = [_marked(text, span) for span in _markers(text, request.marker)]
-    language = language_for(request.language)
+    language = language_for(request.language, text)
     if language is None or len(text) > MAX_BYTES:
         return Survey(tuple(marked))
     if request.name is not None:

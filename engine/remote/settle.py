@@ -30,7 +30,8 @@ class Judge:
     @classmethod
     def of(cls, request: InfillRequest, deadline: float) -> "Judge":
         """For a request; without a grammar for its language there is no gate."""
-        language, hole, demand = language_for(request.language), request.hole, request.constraint
+        language = language_for(request.language, request.text)
+        hole, demand = request.hole, request.constraint
         gate = language and Gate(language, request.text, hole.start, hole.end, deadline)
         return cls(
             ConstrainedGate(gate, demand, deadline) if demand else gate,

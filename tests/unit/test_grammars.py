@@ -208,6 +208,22 @@ def test_a_language_is_found(language_id: str, path: str, name: str) -> None:
     assert by_id.name == name
 
 
+@pytest.mark.parametrize(
+    ("text", "language_id"),
+    [
+        (b"", "c"),
+        (b'#ifdef __cplusplus\nextern "C" {\n#endif\nstruct a { int class_of; };\n', "c"),
+        (b"/* a class of its own: public domain */\nint using;\n", "c"),
+        (b"#include <string>\n\nstd::string a();\n", "cpp"),
+        (b"#pragma once\nnamespace a::b {\n", "cpp"),
+        (b"class A : public B {\n", "cpp"),
+        (b"struct A {\n private:\n  int b;\n};\n", "cpp"),
+    ],
+)
+def test_a_header_of_cpp_is_known_by_what_c_has_not(text: bytes, language_id: str) -> None:
+    assert language_for("c", text) is language_for(language_id)
+
+
 def test_an_unknown_language_is_none() -> None:
     assert language_for("plaintext") is None
     assert language_for_path("README") is None
