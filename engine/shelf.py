@@ -20,7 +20,7 @@ SHIPPED = "default"
 SHIPPED_FOLDER = Path(__file__).parent / "weights" / "default"
 
 _NAME = re.compile(r"\w[\w.-]*")
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+_REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _WANTED = ("*.safetensors", "*.json", "merges.txt", "LICENSE*", "README.md", "SHA256SUMS")
 """Never what is pickled, never code."""
 

@@ -101,7 +101,8 @@ def test_the_model_in_use_is_the_default_and_what_is_asked_for_wins(
 def test_what_cannot_be_added_is_said_in_a_sentence(refused: Told, tmp_path: Path) -> None:
     mamba = written(A2D_QWEN2, tmp_path / "mamba", architectures=["MambaForCausalLM"])
     assert '"MambaForCausalLM"' in refused("add", str(mamba))
-    assert "neither a folder nor a repository" in refused("add", "no-such-thing")
+    for source in ("no-such-thing", "./no-such-thing", "../no-such-thing", "~/no-such-thing"):
+        assert "neither a folder nor a repository" in refused("add", source)
     assert "there is no model" in refused("use", "mamba")
     assert "already" in refused("add", str(mamba), "--name", "default")
     assert "no name" in refused("add", str(mamba), "--name", "../up")
