@@ -43,6 +43,7 @@ _CARRIED = 6
 """Of the best places the fill is carried over to the hole."""
 _LEAST_CHANCE = 1e-9
 _WORD = re.compile(rb"[^\W\d]\w*")
+_IMPORT = re.compile(rb"(?:#[ \t]*include|import|from|use|using)\b")
 
 Features = tuple[float, ...]
 
@@ -191,10 +192,19 @@ def evidence(site: Site, elsewhere: Iterable[Shelf]) -> dict[bytes, Evidence]:
     best = (one for place in places[:_CARRIED] for one in _carried(site, place))
     found: dict[bytes, list[Features]] = defaultdict(list)
     for place in (*best, *places[_CARRIED:]):
-        found[place.fill].append(place.features)
+        if not _imports_again(site, place.fill):
+            found[place.fill].append(place.features)
     return {
         fill: Evidence(places, _of_fill(site, fill, len(places))) for fill, places in found.items()
     }
+
+
+def _imports_again(site: Site, fill: bytes) -> bool:
+    """Does a fill make its line, which is not indented, an import that the text has already?"""
+    line = site.typed + fill + site.rest
+    if site.indent or not _IMPORT.match(line):
+        return False
+    return b"\n%b\n" % line in b"\n%b\n" % site.page.text
 
 
 def log_odds(scores: Mapping[bytes, float], none: float) -> dict[bytes, float]:

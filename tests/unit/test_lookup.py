@@ -68,6 +68,17 @@ def test_indentation_does_not_matter() -> None:
     assert guessed(text)[0].fill == "step(2)"
 
 
+def test_an_import_is_not_made_twice() -> None:
+    headers = "#include <a.h>\n#include <b.h>\n#include $0\nint a;\n"
+    assert guessed(headers) == []
+    shelf = Page.of(b"#include <b.h>\n#include <c.h>\n")
+    at = headers.index("$0")
+    found = look_up(headers.replace("$0", "").encode(), Span(at, at), 3, [shelf])
+    assert [guess.fill for guess in found] == ["<c.h>"]
+    local = "def f():\n    import os\n    go()\n\ndef g():\n    import $0\n    go()\n"
+    assert guessed(local)[0].fill == "os"
+
+
 def test_other_texts_are_looked_in() -> None:
     text = b"import os\nroot = os."
     shelf = Page.of(b"import os\n\nroot = os.path.dirname(here)\n")
