@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.autoregressive import Autoregressive
-from bench.llama import DTYPES, Llama, available, write_gguf
+from bench.llama import DTYPES, Llama, available, survives, write_gguf
 from bench.timing import Spread, side_by_side
 from engine.checkpoint import Checkpoint
 from engine.device import Placement
@@ -82,7 +82,7 @@ def _fill(engine: Engine, text: str, place: int, tokens: int) -> None:
 def _llama(
     found: Checkpoint, placement: Placement, context: list[int]
 ) -> Generator[dict[str, Decode]]:
-    """The fastest of llama.cpp's number formats and thread counts; empty where there is none."""
+    """The fastest of llama.cpp's number formats and thread counts; empty where none runs."""
     if not available():
         yield {}
         return
@@ -91,9 +91,14 @@ def _llama(
         for dtype in DTYPES:
             path = Path(folder) / f"{dtype}.gguf"
             write_gguf(path, found.model.config, dtype)
+            if not survives(path):
+                continue
             for threads in {1, max(1, placement.threads)}:
                 run = stack.enter_context(Llama(path, context, threads))
                 runs[f"llama.cpp {dtype}, threads: {threads}"] = run.decode
+        if not runs:
+            yield {}
+            return
         race = {name: partial(decode, _RACE_TOKENS) for name, decode in runs.items()}
         taken_ms = side_by_side(race, _RACE_ROUNDS)
         best = min(taken_ms, key=lambda name: taken_ms[name].median)

@@ -5,6 +5,8 @@ The weights are random: speed does not depend on what they are.
 
 import ctypes
 import importlib
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
@@ -62,6 +64,13 @@ def write_gguf(path: Path, config: DenoiserConfig, dtype: str) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def survives(path: Path) -> bool:
+    """Whether llama.cpp can run a model here: with some formats some of its builds crash."""
+    trial = "import sys; from bench.llama import Llama, Path; Llama(Path(sys.argv[1]), [1, 2], 1)"
+    ran = subprocess.run([sys.executable, "-c", trial, path], capture_output=True, check=False)
+    return ran.returncode == 0
 
 
 class Llama:
