@@ -55,17 +55,17 @@ def test_typing_in_a_file_gets_a_completion_that_fits(folder: Path) -> None:
     with FakeEditor([SFUMATO, "lsp"], folder, dict(os.environ), params) as editor:
         assert editor.status("idle")["model"].startswith("sfumato")
         editor.open(text, uri=f"file://{folder}/inventory.py")
-        editor.move(r"raise KeyError\(")
+        editor.move(r"= self\.items(?=\.)")
         end = editor.buffer.index("\n", editor.cursor)
         editor.edit(editor.cursor, end, "")
         before, after = editor.buffer[: editor.cursor], editor.buffer[editor.cursor :]
         ghost = None
-        for key in "name":
+        for key in ".get":
             ghost = ghost or editor.ghost()
             if ghost is None:
                 editor.type(key)
                 before += key
-        assert ghost is not None, "nothing was offered while an argument was typed"
+        assert ghost is not None, "nothing was offered while a call was typed"
         editor.accept(ghost)
         assert editor.buffer.startswith(before)
         assert editor.buffer.endswith(after)
