@@ -10,9 +10,10 @@ from uuid import uuid4
 
 import cattrs
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams, JsonRpcInvalidRequest
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol
+from pygls.protocol.json_rpc import RPCMessage, RPCRequest
 
 from engine import __version__
 from engine.types import Draft, InfillRequest, Suggestion
@@ -51,7 +52,15 @@ class InlineEditRequest:
 
 
 class Protocol(LanguageServerProtocol):
-    """pygls' protocol, which leaves a request that it cannot read without a reply."""
+    """pygls' protocol, which leaves requests without a reply that it cannot read, or gets late."""
+
+    def handle_message(self, message: RPCMessage) -> None:
+        """Hand a message on; refuse a request behind the one to shut down, as LSP asks."""
+        if self._shutdown and isinstance(message, RPCRequest):
+            error = JsonRpcInvalidRequest("The server has been told to shut down.")
+            self._send_response(message.id, error=error.to_response_error())
+        else:
+            super().handle_message(message)
 
     def structure_message(self, data: dict[str, Any]) -> object:
         """Read a message; answer it here if it is a request with parameters of a wrong shape."""

@@ -7,7 +7,6 @@ message is read, and is short. Those of notifications never wait: what they begi
 import asyncio
 import importlib
 import logging
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -21,6 +20,7 @@ from lsp_server import completion, indexing, render, sync
 from lsp_server.actions import handlers as actions
 from lsp_server.connection import BACK_OFF_S, Client, Connect
 from lsp_server.language_server import SfumatoServer
+from lsp_server.stdio import run_stdio
 
 STATISTICS = "sfumato/statistics"
 """Our one request: what was shown and accepted on this machine."""
@@ -87,6 +87,7 @@ async def _connect(model: Path | None) -> Client:
 
 def serve_stdio(model: Path | None) -> None:
     """Serve one editor over stdin and stdout until it says exit or hangs up."""
+    _log_to_stderr()
     run_stdio(build_server(partial(_connect, model)))
 
 
@@ -94,17 +95,6 @@ def serve_tcp(host: str, port: int, model: Path | None) -> None:
     """Serve one editor over TCP, for debugging; there is no password."""
     _log_to_stderr()
     build_server(partial(_connect, model)).start_tcp(host, port)
-
-
-def run_stdio(server: SfumatoServer) -> None:
-    """Run a server on stdin and stdout.
-
-    Whatever else writes to stdout, here or in a child process, goes to stderr instead.
-    """
-    _log_to_stderr()
-    wire = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    server.start_io(stdout=wire)
 
 
 def _log_to_stderr() -> None:

@@ -6,6 +6,7 @@ The names and defaults here are the only ones; a launcher passes settings on and
 import re
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -162,7 +163,9 @@ def _checked(name: str, spelled: str, value: object) -> object:
     return tuple(strings)
 
 
+@lru_cache(maxsize=256)
 def _matches(uri: str, globs: tuple[str, ...]) -> bool:
+    """Whether a file's name or path fits one of the globs. Asked twice at every key."""
     path = unquote(urlsplit(uri).path).lower()
     name = path.rsplit("/", 1)[-1]
     patterns = [glob.lower() for glob in globs]

@@ -250,6 +250,10 @@ class FakeEditor:
         assert not self._pending, f"no reply to {self._pending}"
         assert not self._replies, f"nobody read {self._replies}"
 
+    def hang_up(self) -> None:
+        """Go without a word, and wait for the server to end."""
+        self._process.communicate(timeout=LIMIT_S)
+
     def position(self, index: int) -> Message:
         """The LSP position of an index into the buffer."""
         line_start, line = 0, 0

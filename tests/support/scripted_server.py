@@ -22,7 +22,8 @@ from typing import Any
 from engine import Draft, EngineUnreachable, InfillRequest, Suggestion
 from engine.client import EngineClient
 from lsp_server.connection import Client, Connect
-from lsp_server.server import build_server, run_stdio
+from lsp_server.server import build_server
+from lsp_server.stdio import run_stdio
 from tests.support.fake_editor import FakeEditor, Json, Message, initialize_params
 from tests.support.scripted_client import Answer, ScriptedClient, always, suggestion
 from tests.support.scripted_engine import PROGRAM
