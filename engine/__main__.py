@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from engine import __version__
 from engine.endpoints.options import add_options
 from engine.errors import AccessError, CheckpointError, EndpointError, EngineError
+from engine.heap import keep_freed_memory
 from engine.loading import load
 from engine.rendezvous import rendezvous
 from engine.shelf import model_folder
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)  # on stderr
     wait_passively()
+    keep_freed_memory()
     try:
         if options.listen:
             _listen(options)

@@ -12,13 +12,13 @@ from rich.table import Table
 from engine import checkpoint
 from engine.device import place
 from engine.errors import EngineError
+from engine.heap import keep_all_freed_memory
 from engine.infill import Engine
 from engine.threads import SERVING_THREADS
 from engine.train.adapt import Project, divide, draw_holes
 from engine.train.cli_train import read_sources, run_with_progress
 from engine.train.data import BatchShape
 from engine.train.evaluate import Score, as_used
-from engine.train.heap import keep_freed_memory
 from engine.train.items import KINDS, Item
 from engine.train.loop import Run, RunSettings
 from engine.train.pack import pack
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
     """Adapt a model to a project, and print what that changed on files it did not learn from."""
     if in_a_team():
         raise EngineError("--on takes minutes in one process: start it without torchrun")
-    keep_freed_memory()
+    keep_all_freed_memory()
     found = checkpoint.load(options.start)
     project = divide(read_sources([options.on]))
     _tell(project)

@@ -11,12 +11,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from engine import checkpoint
 from engine.device import Placement, place
 from engine.errors import CorpusError
+from engine.heap import keep_all_freed_memory
 from engine.model import DenoiserConfig
 from engine.tokenizer import Tokenizer
 from engine.train.corpus import SourceFile, source_files
 from engine.train.curve import draw_curve
 from engine.train.data import BatchShape
-from engine.train.heap import keep_freed_memory
 from engine.train.loop import Run, RunSettings
 from engine.train.meter import Report
 from engine.train.mix import MIX, SAMPLE_SIZE, sample
@@ -32,7 +32,7 @@ def run_tokenizer(options: argparse.Namespace) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train, or take up, the run in the folder `--out`; under torchrun, in all its processes."""
-    keep_freed_memory()
+    keep_all_freed_memory()
     with team(options.device) as together:
         placement = place(own_device(options.device), own_threads(options.threads))
         if together.leads:
