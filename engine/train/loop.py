@@ -32,9 +32,8 @@ from engine.train.optim import Optimizers, rate
 from engine.train.pack import Row, load_packed
 from engine.train.team import ALONE, Team
 
-_LATE = 0.8
-"""Progress from which visible canvas tokens are also made wrong."""
 _EDIT_RATE = 0.15
+"""Share of the visible canvas tokens that are made wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,12 +199,11 @@ class Run:
     def _rehearse(self, batch: Batch, run_trunk: Trunk) -> None:
         """A step that leaves no trace."""
         noise = torch.Generator(self.placement.device).manual_seed(0)
-        self._forward(batch, 0.0, noise, run_trunk).total.backward()
+        self._forward(batch, noise, run_trunk).total.backward()
         self.model.zero_grad(set_to_none=True)
 
     def _step(self, batch: Batch, progress: float) -> Losses:
-        edit_rate = _EDIT_RATE if progress >= _LATE else 0.0
-        found = self._forward(batch, edit_rate, self.noise, self._trunk)
+        found = self._forward(batch, self.noise, self._trunk)
         found.total.backward()
         found = self.team.add_up(found, self.model.parameters())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -214,12 +212,9 @@ class Run:
         self.tokens += batch.tokens_BT.numel()
         return found
 
-    def _forward(
-        self, batch: Batch, edit_rate: float, noise: torch.Generator, run_trunk: Trunk
-    ) -> Losses:
-        whole = noised(
-            batch.to(self.placement.device), noise, self.model.config.vocabulary, edit_rate
-        )
+    def _forward(self, batch: Batch, noise: torch.Generator, run_trunk: Trunk) -> Losses:
+        there, vocabulary = batch.to(self.placement.device), self.model.config.vocabulary
+        whole = noised(there, noise, vocabulary, _EDIT_RATE)
         mine = self.team.share(whole)
         return task_losses(self.model, mine, self.placement, self.step, run_trunk)
 

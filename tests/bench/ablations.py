@@ -38,7 +38,7 @@ from engine.train.pack import pack_files
 _SHAPE = BatchShape(chunks=4, tokens=256, slots=448, sizes=(16, 16, 32))
 _CONFIG = DenoiserConfig(8192, 128, 3, 2, 1, 352, pointer=True)
 _MUON_LR, _ADAM_LR = 0.01, 0.006
-_LATE, _EDIT_RATE = 0.8, 0.15
+_EDIT_RATE = 0.15
 _TRAIN_CHARACTERS, _HELD_OUT_CHARACTERS = 12_000_000, 1_500_000
 _SCORED_BATCHES = 48
 _TRUNK: Trunk = torch.compile(trunk, dynamic=False)
@@ -97,7 +97,7 @@ class Variant:
     prepare: Callable[[Batch], Batch] = field(default=lambda batch: batch)
     patches: Callable[[], AbstractContextManager[object]] = nullcontext
     adam_lr: float = _ADAM_LR
-    edits_from: float = _LATE
+    edits_from: float = 0.0
     kinds: tuple[int, ...] | None = None
     vocabulary: int = 8192
     characters: int = _TRAIN_CHARACTERS
@@ -125,7 +125,7 @@ VARIANTS = (
         "suffix text not shifted", patches=lambda: patch.object(data, "_draw_shift", return_value=0)
     ),
     Variant("no wrong tokens", edits_from=1.0),
-    Variant("wrong tokens from the start", edits_from=0.0),
+    Variant("wrong tokens in the last fifth", edits_from=0.8),
     Variant("AdamW alone", optimizers=AdamWAlone),
     Variant("AdamW alone, half the rate", optimizers=AdamWAlone, adam_lr=_ADAM_LR / 2),
     Variant("six layers of width 96", config=replace(_CONFIG, width=96, layers=6, hidden=264)),

@@ -41,6 +41,7 @@ from engine.train.pack import Row
 from tests.bench.ablations import rows
 
 _MUON_LR, _ADAM_LR = 0.002, 0.001
+_EDIT_RATE = 0.15
 _HOLES = 60
 
 
@@ -143,7 +144,7 @@ def adapt(
     noise, source = torch.Generator().manual_seed(0), Batches(packed, MIX, shape, seed=0)
     model.train()
     for step in range(steps):
-        task = noised(source[step], noise, model.config.vocabulary)
+        task = noised(source[step], noise, model.config.vocabulary, _EDIT_RATE)
         task_losses(model, task, placement, step).total.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         update(rate(step / steps))

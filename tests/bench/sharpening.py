@@ -45,7 +45,7 @@ from engine.train.pack import Row, load_packed
 
 _KINDS = ("rest-of-line", "whole-line")
 _MUON_LR, _ADAM_LR = 0.001, 0.0006
-_ENTROPY_WEIGHT = 0.5
+_ENTROPY_WEIGHT, _EDIT_RATE = 0.5, 0.15
 _TRUNK = torch.compile(trunk, dynamic=False)
 
 
@@ -101,7 +101,7 @@ def sharpen(
     for step in range(steps):
         batch = source[step]
         task = in_own_order(model, batch, noise, placement) if way.own_order else None
-        task = task or noised(batch, noise, model.config.vocabulary)
+        task = task or noised(batch, noise, model.config.vocabulary, _EDIT_RATE)
         loss = task_losses(model, task, placement, step, _TRUNK).total
         if way.certain:
             loss = loss + _ENTROPY_WEIGHT * doubt(model, task, placement)
