@@ -12,6 +12,7 @@ from engine.types import InfillRequest
 from lsp_server import policy
 from lsp_server.context import Site, build_request, is_too_wide
 from lsp_server.feedback import Feedback
+from lsp_server.indentation import missing_indentation
 from lsp_server.policy import Silence
 from lsp_server.scheduler import Drafts, Order, Scheduler, Watch
 from lsp_server.settings import Settings
@@ -139,9 +140,11 @@ def _order(wish: Wish, after_accepted: bool, stale: str = "") -> Order:
     """The wish as the scheduler takes it; `stale` is text that may still be wanted there."""
     max_lines = policy.lines_allowed(wish.site, after_accepted, wish.settings.max_lines)
     alternatives = policy.ALTERNATIVES if wish.invoked else 1
+    lead = missing_indentation(wish.site)
+    site = wish.site.replaced(wish.site.cursor, wish.site.cursor, lead) if lead else wish.site
 
     def request(budget_ms: float) -> InfillRequest | None:
-        found = build_request(wish.site, max_lines, budget_ms)
+        found = build_request(site, max_lines, budget_ms)
         if found is None:
             return None
         if stale.strip() and stale.count("\n") < max_lines:
@@ -154,4 +157,5 @@ def _order(wish: Wish, after_accepted: bool, stale: str = "") -> Order:
         debounce_ms=0 if wish.invoked else wish.debounce_ms,
         deadline_ms=wish.settings.deadline_ms,
         request=request,
+        lead=lead.decode(),
     )

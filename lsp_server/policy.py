@@ -10,6 +10,7 @@ from difflib import SequenceMatcher
 from enum import StrEnum
 
 from lsp_server.context import Site
+from lsp_server.indentation import OPENS_A_BLOCK, OPENS_A_LIST
 from lsp_server.suggestions import Fill
 
 MAX_REST_CHARACTERS = 8
@@ -24,14 +25,6 @@ TOO_ALIKE = 0.9
 # What may follow the cursor for a request that nobody made by hand: closing brackets and quotes
 # (often put there by the editor), then the end of a clause.
 _REST_OF_LINE = re.compile(rb"""[)>}\]"'`]*\s*[:{;,]?""")
-_HEADS = (
-    rb"def|class|if|elif|else|for|while|with|try|except|finally|match|case|switch|default"
-    rb"|public|private|protected"
-)
-_OPENS_A_BLOCK = re.compile(
-    rb"\{\s*$|=>\s*$|\b(?:do|then|begin)\s*$|^\s*(?:async\s+)?(?:" + _HEADS + rb")\b.*:\s*$"
-)
-_OPENS_A_LIST = re.compile(rb"[(\[]\s*$")
 _WORD = re.compile(r"\w")
 _PLACEHOLDER = re.compile(r"\$\{?\d")
 
@@ -76,8 +69,8 @@ def lines_allowed(site: Site, after_accepted: bool, max_lines: int) -> int:
     if site.rest.strip():
         return 1
     before = site.before
-    several = after_accepted or not before.strip() or _OPENS_A_BLOCK.search(before) is not None
-    return max_lines if several and not _OPENS_A_LIST.search(before) else 1
+    several = after_accepted or not before.strip() or OPENS_A_BLOCK.search(before) is not None
+    return max_lines if several and not OPENS_A_LIST.search(before) else 1
 
 
 def distinct(fills: Sequence[Fill]) -> tuple[Fill, ...]:

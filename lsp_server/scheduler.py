@@ -3,7 +3,8 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 from itertools import count
 
 from engine.types import MASK_GLYPH, Draft, InfillRequest, Suggestion
@@ -34,6 +35,8 @@ class Order:
     deadline_ms   wait in all
     request       makes the engine's request, given the milliseconds left; None when there is
                   nothing to ask
+    lead          blanks that the request has in front of its hole and the document has not: what
+                  is found begins with them
     """
 
     site: Site
@@ -41,6 +44,7 @@ class Order:
     debounce_ms: float
     deadline_ms: float
     request: Callable[[float], InfillRequest | None]
+    lead: str = ""
 
 
 class Job:
@@ -166,7 +170,10 @@ class Scheduler:
         request = order.request(max(1.0, left_ms - REPLY_MS))
         if request is None:
             return None
-        self._job = Job(order, self._stream(request), self.recent.remember, self._watch)
+        drafts = self._stream(request)
+        if order.lead:
+            drafts = _led(order.lead, drafts)
+        self._job = Job(order, drafts, self.recent.remember, self._watch)
         self._job.task.add_done_callback(self._forget)
         return self._job
 
@@ -178,3 +185,14 @@ class Scheduler:
         job, self._job = self._job, None
         if job is not None:
             job.task.cancel()
+
+
+async def _led(lead: str, drafts: Drafts) -> Drafts:
+    """The drafts with `lead` in front; where there is no text, there is still none."""
+    async with aclosing(drafts):
+        async for draft in drafts:
+            led = replace(draft, text=draft.text and lead + draft.text)
+            if isinstance(led, Suggestion):
+                others = (replace(each, text=lead + each.text) for each in led.others if each.text)
+                led = replace(led, others=tuple(others))
+            yield led

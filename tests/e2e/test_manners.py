@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine import EngineUnreachable, InfillRequest
+from engine import Draft, EngineUnreachable, InfillRequest
 from tests.support.local_editor import LocalEditor, play, silence
 from tests.support.scripted_client import alternative, always, suggestion
 from tests.support.virtual_time import run
@@ -42,6 +42,39 @@ def test_the_line_ends_of_windows_are_not_shown(tmp_path: Path) -> None:
         assert texts == ["    x = 1\n    return x"]
 
     play(tmp_path, always("x = 1\n    return x"), script)
+
+
+def test_a_blank_line_in_a_block_is_filled_with_its_indentation(tmp_path: Path) -> None:
+    text = "class A {\n  int f() {}\n\n\n\n  int g() {}\n}\n"
+    at = text.index("\n\n") + 2
+
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, text, "java")
+        assert await editor.ghosts(URI, at) == ["  @Test\n  int h() {}"]
+        request = editor.engine.requests[0]
+        assert request.text[: request.hole.start].endswith(b"\n\n  ")
+        asked = len(editor.engine.requests)
+        for key, mark in enumerate("  @T"):
+            editor.edit(URI, at + key, at + key, mark)
+            rest = "  @Test\n  int h() {}"
+            assert (await editor.ghosts(URI, at + key + 1) or [""])[0].endswith(rest[key + 1 :])
+        assert len(editor.engine.requests) == asked
+        assert [draft["text"] for draft in editor.told("sfumato/preview")][:2] == [
+            "  @T\u2591",
+            "  @Test\n  int h() {}",
+        ]
+
+    drafts = [Draft("@T\u2591", 1, 1), suggestion("@Test\n  int h() {}")]
+    play(tmp_path, lambda _: drafts, script, live_preview=True)
+
+
+@pytest.mark.parametrize("fill", ["", " "])
+def test_indentation_alone_is_no_suggestion(tmp_path: Path, fill: str) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "{\n  f();\n\n  g();\n}\n", "c")
+        assert await editor.ghosts(URI, 9, invoked=True) == []
+
+    play(tmp_path, always(fill), script)
 
 
 @pytest.mark.parametrize("rest", ["o", " + one_more_thing", "(a) + b * c"])
