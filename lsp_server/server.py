@@ -20,7 +20,7 @@ from lsp_server import completion, indexing, render, sync
 from lsp_server.actions import handlers as actions
 from lsp_server.connection import BACK_OFF_S, Client, Connect
 from lsp_server.language_server import SfumatoServer
-from lsp_server.stdio import run_stdio
+from lsp_server.stdio import run_stdio, run_tcp
 
 STATISTICS = "sfumato/statistics"
 """Our one request: what was shown and accepted on this machine."""
@@ -94,7 +94,7 @@ def serve_stdio(model: Path | None) -> None:
 def serve_tcp(host: str, port: int, model: Path | None) -> None:
     """Serve one editor over TCP, for debugging; there is no password."""
     _log_to_stderr()
-    build_server(partial(_connect, model)).start_tcp(host, port)
+    run_tcp(build_server(partial(_connect, model)), host, port)
 
 
 def _log_to_stderr() -> None:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,13 +22,28 @@ EXIT = {"method": "exit"}
 SHUTDOWN = {"id": 2, "method": "shutdown"}
 INITIALIZE = {"id": 1, "method": "initialize", "params": initialize_params()}
 
-LATE = {
+PLACE = {
     "textDocument": {"uri": "file:///ws/a.py"},
     "position": {"line": 0, "character": 0},
     "context": {"triggerKind": 2},
 }
 
-Spawn = Callable[[], subprocess.Popen[bytes]]
+OPEN = {
+    "method": "textDocument/didOpen",
+    "params": {
+        "textDocument": {"uri": "file:///ws/a.py", "languageId": "python", "version": 1, "text": ""}
+    },
+}
+ASK = {"id": 4, "method": "textDocument/inlineCompletion", "params": PLACE}
+CHANGE = {
+    "method": "textDocument/didChange",
+    "params": {
+        "textDocument": {"uri": "file:///ws/a.py", "version": 2},
+        "contentChanges": [{"text": "import this\n"}],
+    },
+}
+
+Spawn = Callable[..., subprocess.Popen[bytes]]
 
 
 @pytest.fixture
@@ -36,9 +53,15 @@ def spawn(tmp_path: Path) -> Iterator[Spawn]:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(tmp_path)}
     pipe = subprocess.PIPE
     with ExitStack() as servers:
-        yield lambda: servers.enter_context(
+        yield lambda *port: servers.enter_context(
             subprocess.Popen(
-                command, 0, cwd=tmp_path, env=environment, stdin=pipe, stdout=pipe, stderr=pipe
+                [*command, *port],
+                0,
+                cwd=tmp_path,
+                env=environment,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=pipe,
             )
         )
 
@@ -76,7 +99,7 @@ def test_an_exit_without_a_shutdown_is_a_failure(spawn: Spawn) -> None:
 
 def test_a_request_behind_the_shutdown_is_refused(spawn: Spawn) -> None:
     server = spawn()
-    late = {"id": 3, "method": "textDocument/inlineCompletion", "params": LATE}
+    late = {"id": 3, "method": "textDocument/inlineCompletion", "params": PLACE}
     output, _ = server.communicate(framed(INITIALIZE, SHUTDOWN, late, EXIT), timeout=LIMIT_S)
     assert b"-32600" in output.rpartition(b"Content-Length")[2]
 
@@ -88,3 +111,53 @@ def test_what_was_counted_outlives_an_editor_that_goes_without_a_word(tmp_path: 
     assert editor.ghost(invoked=True) is not None
     editor.hang_up()
     assert read(tmp_path / "sfumato" / "statistics.json")["shown"] == 1
+
+
+def test_a_request_is_about_the_text_as_it_was_though_a_change_came_along(spawn: Spawn) -> None:
+    output, _ = spawn().communicate(
+        framed(
+            INITIALIZE, {"method": "initialized", "params": {}}, OPEN, ASK, CHANGE, SHUTDOWN, EXIT
+        ),
+        timeout=LIMIT_S,
+    )
+    assert b'"id": 4, "jsonrpc": "2.0", "result": null' in output
+
+
+def test_a_request_that_is_withdrawn_at_once_gets_a_result(spawn: Spawn) -> None:
+    cancel = {"method": "$/cancelRequest", "params": {"id": 4}}
+    output, _ = spawn().communicate(
+        framed(INITIALIZE, OPEN, ASK, cancel, SHUTDOWN, EXIT), timeout=LIMIT_S
+    )
+    assert b'"id": 4' in output
+    assert b"error" not in output
+
+
+def test_over_tcp_it_is_the_same(spawn: Spawn) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = spawn(str(port))
+    with connected(port) as wire:
+        wire.sendall(framed(INITIALIZE, OPEN, ASK, CHANGE, SHUTDOWN, EXIT))
+        output = b"".join(iter(lambda: wire.recv(2**16), b""))
+    assert b'"id": 4, "jsonrpc": "2.0", "result": null' in output
+    assert server.wait(LIMIT_S) == 0
+
+
+def test_over_tcp_an_editor_that_hangs_up_ends_the_server(spawn: Spawn) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = spawn(str(port))
+    with connected(port) as wire:
+        wire.sendall(framed(INITIALIZE)[:-1])
+    assert server.wait(LIMIT_S) == 0
+
+
+def connected(port: int) -> socket.socket:
+    """A line to a server that is about to listen."""
+    until = time.monotonic() + LIMIT_S
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port))
+        except ConnectionRefusedError:
+            assert time.monotonic() < until
+            time.sleep(0.05)

@@ -1,6 +1,6 @@
 """The real language server over stdio, with a scripted engine in the place of the real client.
 
-Run as a program with one argument, a JSON object:
+Run as a program with a port, for TCP, or none behind its one argument, a JSON object:
 
     {"fill": TEXT}         every hole is filled with TEXT
     {"fills": {KEY: TEXT}} ... with the TEXT whose KEY stands nearest in front of it
@@ -23,7 +23,7 @@ from engine import Draft, EngineUnreachable, InfillRequest, Suggestion
 from engine.client import EngineClient
 from lsp_server.connection import Client, Connect
 from lsp_server.server import build_server
-from lsp_server.stdio import run_stdio
+from lsp_server.stdio import run_stdio, run_tcp
 from tests.support.fake_editor import FakeEditor, Json, Message, initialize_params
 from tests.support.scripted_client import Answer, ScriptedClient, always, suggestion
 from tests.support.scripted_engine import PROGRAM
@@ -85,4 +85,8 @@ def _connect(script: dict[str, Any]) -> Connect:
 
 
 if __name__ == "__main__":
-    run_stdio(build_server(_connect(json.loads(sys.argv[1])), back_off_s=(0.0,)))
+    server = build_server(_connect(json.loads(sys.argv[1])), back_off_s=(0.0,))
+    if len(sys.argv) > 2:
+        run_tcp(server, "127.0.0.1", int(sys.argv[2]))
+    else:
+        run_stdio(server)
