@@ -1,14 +1,20 @@
 """Holes filled: the one at the cursor, or all of a file at once."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 
-from engine.types import Hole, InfillRequest, Span
+from engine.types import Hole, InfillRequest, Span, Suggestion
 from lsp_server.actions.desk import Desk, Plan, drafted
-from lsp_server.actions.page import Change, Declined
+from lsp_server.actions.page import Change, Declined, changed
+
+_BRACKETS = re.compile(rb"[()\[\]{}]")
 
 SECOND_LOOK = 0.4
 """Share of a fill that is written anew once the other fills are known."""
 MAX_HOLES = 64
+ALTERNATIVES = 4
+"""To choose from where the likeliest fill leaves the work for later again."""
 
 
 async def fill_hole(desk: Desk) -> Plan:
@@ -17,8 +23,9 @@ async def fill_hole(desk: Desk) -> Plan:
     hole = nearest(found.holes, desk)
     if hole is None:
         raise Declined("There is no hole here: no placeholder, no empty body and no marker.")
-    suggestion = await desk.infill(_request(desk, [hole], [b""], 0))
-    change = _change(hole, suggestion.text.encode())
+    answer = await desk.infill(_request(desk, [hole], [b""], 0))
+    (fill,) = await _finished(desk, [hole], [answer])
+    change = _change(hole, fill)
     if change is None:
         raise Declined("The engine found nothing that fits into this hole.")
     return Plan("Fill this hole", desk.page, await desk.sound([change]))
@@ -31,16 +38,13 @@ async def fill_all(desk: Desk) -> Plan:
         raise Declined("There is no hole in this file: no placeholder, empty body or marker.")
     count = f"{len(holes)} holes" if len(holes) > 1 else "one hole"
     empty = [_request(desk, holes, [None] * len(holes), at) for at in _all(holes)]
-    first = await _round(desk, empty, f"Filling {count}", 0)
+    first = await _finished(desk, holes, await _round(desk, empty, f"Filling {count}", 0))
     again = [
         drafted(_request(desk, holes, first, at), first[at], SECOND_LOOK) for at in _all(holes)
     ]
-    found = await _round(desk, again, "Looking again", 50)
+    found = await _finished(desk, holes, await _round(desk, again, "Looking again", 50))
     second = [new or old for new, old in zip(found, first, strict=True)]
-    plans = [
-        [change for hole, fill in zip(holes, fills, strict=True) if (change := _change(hole, fill))]
-        for fills in (second, first)
-    ]
+    plans = [_changes(holes, fills) for fills in (second, first)]
     if not plans[-1]:
         raise Declined("The engine found nothing that fits into these holes.")
     return Plan(f"Fill {count}", desk.page, await desk.sound(*plans))
@@ -61,14 +65,58 @@ def _all(holes: Sequence[Hole]) -> range:
 
 async def _round(
     desk: Desk, requests: Sequence[InfillRequest], title: str, percentage: int
-) -> list[bytes]:
+) -> list[Suggestion]:
     """All requests at once, for one half of the progress."""
     half = 50 / len(requests)
     desk.report(title, percentage)
-    found = await desk.infill_all(
+    return await desk.infill_all(
         requests, lambda count: desk.report(title, percentage + round(half * count))
     )
-    return [suggestion.text.encode() for suggestion in found]
+
+
+async def _finished(
+    desk: Desk, holes: Sequence[Hole], answers: Sequence[Suggestion]
+) -> list[bytes]:
+    """Of each answer the likeliest text that stays inside and is no hole again; else none."""
+    texts = [
+        [*filter(_stays_inside, (each.text.encode() for each in (one, *one.others))), b""]
+        for one in answers
+    ]
+    while True:
+        fills = [each[0] for each in texts]
+        unfinished = await _unfinished(desk, holes, fills)
+        if not unfinished:
+            return fills
+        for at in unfinished:
+            del texts[at][0]
+
+
+def _stays_inside(fill: bytes) -> bool:
+    """Whether a fill closes no bracket that was open before it, and so leaves its body."""
+    depth = 0
+    for bracket in _BRACKETS.findall(fill):
+        depth += 1 if bracket in b"([{" else -1
+        if depth < 0:
+            return False
+    return True
+
+
+async def _unfinished(desk: Desk, holes: Sequence[Hole], fills: Sequence[bytes]) -> list[int]:
+    """Which of the fills have a hole in them: `pass  # TODO` is no answer to `...`."""
+    changes = _changes(holes, fills)
+    if not changes:
+        return []
+    left = (await desk.survey(desk.about(changed(desk.page.text, changes)))).holes
+    longer, found = 0, list[int]()
+    for at, (hole, fill) in enumerate(zip(holes, fills, strict=True)):
+        change = _change(hole, fill)
+        if change is None:
+            continue
+        start, end = change.start + longer, change.start + longer + len(change.text)
+        if any(start <= one.span.start and one.span.end <= end for one in left):
+            found.append(at)
+        longer += len(change.text) - (change.end - change.start)
+    return found
 
 
 def _request(
@@ -87,7 +135,12 @@ def _request(
             pieces.append(text[hole.span.start : hole.span.end])
         done = hole.span.end
     whole = b"".join([*pieces, text[done:]])
-    return desk.hole(whole, Span(start, start), holes[at].max_lines)
+    request = desk.hole(whole, Span(start, start), holes[at].max_lines)
+    return replace(request, alternatives=ALTERNATIVES)
+
+
+def _changes(holes: Sequence[Hole], fills: Sequence[bytes]) -> list[Change]:
+    return [change for one in zip(holes, fills, strict=True) if (change := _change(*one))]
 
 
 def _change(hole: Hole, fill: bytes) -> Change | None:

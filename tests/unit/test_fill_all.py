@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from lsp_server.actions.page import Declined, Page, changed
 from lsp_server.connection import Client, Connection
 from lsp_server.positions import split_lines
 from lsp_server.session import Snapshot
-from tests.support.scripted_client import LIMIT_S, ScriptedClient, suggestion
+from tests.support.scripted_client import LIMIT_S, ScriptedClient, alternative, suggestion
 
 TEXT = "def one():\n    ...\n\n\ndef two():\n    ...\n"
 
@@ -62,6 +63,32 @@ async def test_fills_that_go_ill_together_fall_back_on_the_first_round() -> None
         lambda request: [suggestion("return (" if request.draft else "return 1")]
     )
     assert await filled(client.run_freely()) == TEXT.replace("...", "return 1")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("likeliest", ["...", "pass  # TODO", "g(x))\n\n\nh((y)"])
+async def test_a_fill_that_is_a_hole_again_or_leaves_its_body_gives_way_to_another(
+    likeliest: str,
+) -> None:
+    others = (alternative(likeliest), alternative("return 1"))
+    client = ScriptedClient(lambda _: [replace(suggestion(likeliest), others=others)])
+    assert await filled(client.run_freely()) == TEXT.replace("...", "return 1")
+
+
+@pytest.mark.asyncio
+async def test_a_hole_for_which_there_is_nothing_else_is_left() -> None:
+    def answer(request: InfillRequest) -> list[Suggestion]:
+        first = b"two" not in request.text[: request.hole.start]
+        return [suggestion("pass  # TODO" if first else "return 2")]
+
+    expected = TEXT[::-1].replace("...", "2 nruter", 1)[::-1]
+    assert await filled(ScriptedClient(answer).run_freely()) == expected
+
+
+@pytest.mark.asyncio
+async def test_where_nothing_is_found_it_says_so() -> None:
+    with pytest.raises(Declined, match="nothing that fits"):
+        await filled(ScriptedClient(lambda _: [suggestion("...")]).run_freely())
 
 
 @pytest.mark.asyncio
