@@ -1,7 +1,7 @@
 """What is typed after `sfumato corpus`, `tokenizer`, `train` and `eval`.
 
 Each command is imported when it is run: a machine that only trains needs no grammars and no
-libraries but torch's, tokenizers, cattrs and rich.
+libraries but torch's, tokenizers, safetensors, cattrs, platformdirs, psutil and rich.
 """
 
 import argparse
