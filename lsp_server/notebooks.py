@@ -32,6 +32,12 @@ class Notebooks:
         cells = self._cells.get(uri, [])
         cells[array.start : array.start + array.delete_count] = array.cells or []
 
+    def describe(self, uri: str, changed: Iterable[types.NotebookCell]) -> None:
+        """Take over what has changed of cells but their text: code has become prose, say."""
+        new = {cell.document: cell for cell in changed}
+        cells = self._cells.get(uri, [])
+        cells[:] = [new.get(cell.document, cell) for cell in cells]
+
     def close(self, uri: str) -> None:
         """Forget a notebook."""
         self._cells.pop(uri, None)

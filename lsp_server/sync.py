@@ -1,6 +1,7 @@
 """What the editor tells: documents and notebooks, and settings, which it may also be asked for."""
 
 import logging
+from collections.abc import Sequence
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
@@ -8,7 +9,7 @@ from pygls.exceptions import JsonRpcException
 from lsp_server import completion, diagnostics, indexing
 from lsp_server.language_server import SfumatoServer, register
 from lsp_server.positions import Encoding
-from lsp_server.session import Session
+from lsp_server.session import Session, Snapshot
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +37,8 @@ def did_open(server: SfumatoServer, params: types.DidOpenTextDocumentParams) -> 
 
 def did_change(server: SfumatoServer, params: types.DidChangeTextDocumentParams) -> None:
     """Follow the editor's edits."""
-    before = server.session.snapshot(params.text_document.uri)
-    server.session.change(params.text_document, params.content_changes)
-    after = server.session.snapshot(params.text_document.uri)
-    if before is not None and after is not None:
-        server.history.observe(before, after, params.content_changes)
+    after = _change(server, params.text_document, params.content_changes)
+    if after is not None:
         server.index.edited(after)
 
 
@@ -69,8 +67,9 @@ def notebook_did_change(
             server.session.open(cell)
         for cell in cells.structure.did_close or ():
             _close(server, cell)
+    server.notebooks.describe(params.notebook_document.uri, cells.data or ())
     for content in cells.text_content or ():
-        server.session.change(content.document, content.changes)
+        _change(server, content.document, content.changes)
 
 
 def notebook_did_close(server: SfumatoServer, params: types.DidCloseNotebookDocumentParams) -> None:
@@ -100,6 +99,20 @@ def shutdown(server: SfumatoServer, _: None) -> None:
     """Stop what is under way; keep the counts."""
     server.suggester.drop()
     server.statistics.save()
+
+
+def _change(
+    server: SfumatoServer,
+    document: types.VersionedTextDocumentIdentifier,
+    changes: Sequence[types.TextDocumentContentChangeEvent],
+) -> Snapshot | None:
+    """The document after the edits, which are remembered; None if it is not open."""
+    before = server.session.snapshot(document.uri)
+    server.session.change(document, changes)
+    after = server.session.snapshot(document.uri)
+    if before is not None and after is not None:
+        server.history.observe(before, after, changes)
+    return after
 
 
 def _close(server: SfumatoServer, document: types.TextDocumentIdentifier) -> None:

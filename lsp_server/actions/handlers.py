@@ -122,9 +122,13 @@ async def code_action(
 
 async def resolve(server: SfumatoServer, action: types.CodeAction) -> types.CodeAction:
     """Make the edit of a chosen entry; tell the user where there is none."""
+    match action.data:
+        case {"command": str(command), "arguments": [*arguments]} if command in ACTIONS:
+            pass
+        case _:
+            return action  # another server's
     try:
-        data = cast("dict[str, Any]", action.data)
-        plan = await _plan(server, data["command"], data["arguments"], silently)
+        plan = await _plan(server, command, arguments, silently)
         action.edit = workspace_edit(server, plan)
     except Declined as reason:
         action.disabled = types.CodeActionDisabled(str(reason))

@@ -275,3 +275,11 @@ def test_without_an_edit_there_is_no_next_one(editor: FakeEditor) -> None:
 def test_a_request_for_the_next_edit_that_cannot_be_read_is_refused(editor: FakeEditor) -> None:
     number = editor.request("textDocument/copilotInlineEdit", {"position": "here"})
     assert editor.refusal(number)["code"] == -32602
+
+
+@pytest.mark.parametrize(
+    "data", [None, "mine", {"command": "other.fix", "arguments": []}, {"a": 1}]
+)
+def test_an_entry_of_another_server_is_left_as_it_is(editor: FakeEditor, data: Json) -> None:
+    action = {"title": "Fix", "data": data}
+    assert editor.reply(editor.request("codeAction/resolve", action))["title"] == "Fix"

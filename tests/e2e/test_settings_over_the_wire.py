@@ -1,4 +1,4 @@
-"""Settings, notebooks, the menu and statistics, as an editor meets them."""
+"""Settings, the menu and statistics, as an editor meets them."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -16,7 +16,6 @@ URI = "file:///ws/a.py"
 ASKED = {
     "workspace": {"configuration": True, "didChangeConfiguration": {"dynamicRegistration": True}}
 }
-NOTEBOOKS = {"notebookDocument": {"synchronization": {}}}
 MENU = {"textDocument": {"completion": {"dynamicRegistration": True}}}
 
 Script = Callable[[LocalEditor], Awaitable[None]]
@@ -155,45 +154,6 @@ def test_the_menu_can_be_joined_and_left_later(tmp_path: Path) -> None:
             assert len(await menu(editor, 4)) == entries
 
     play(tmp_path, script, MENU)
-
-
-def test_cells_of_a_notebook_see_each_other(tmp_path: Path) -> None:
-    cells = [
-        {"kind": kind, "document": f"cell:{number}"} for number, kind in enumerate((2, 1, 2, 2))
-    ]
-    texts = ["import os", "# About\n", "y = ", "os.exit()"]
-    documents = [
-        {"uri": f"cell:{number}", "languageId": "python", "version": 1, "text": text}
-        for number, text in enumerate(texts)
-    ]
-    notebook = {"uri": "nb:1", "notebookType": "jupyter-notebook", "version": 1, "cells": cells}
-
-    async def script(editor: LocalEditor) -> None:
-        assert editor.capabilities["notebookDocumentSync"]
-        opened = {"notebookDocument": notebook, "cellTextDocuments": documents}
-        editor.notify("notebookDocument/didOpen", opened)
-        params = {
-            "textDocument": {"uri": "cell:2"},
-            "position": {"line": 0, "character": 4},
-            "context": {"triggerKind": 1},
-        }
-        (item,) = await editor.reply(editor.request("textDocument/inlineCompletion", params))
-        assert item["range"]["start"] == {"line": 0, "character": 4}
-        assert editor.engine.requests[0].text == b"import os\n\ny = \n\nos.exit()\n"
-        gone = {"array": {"start": 3, "deleteCount": 1}, "didClose": [{"uri": "cell:3"}]}
-        typed = {"document": {"uri": "cell:0", "version": 2}, "changes": [{"text": "import re"}]}
-        change = {"cells": {"structure": gone, "textContent": [typed]}}
-        changed = {"notebookDocument": {"uri": "nb:1", "version": 2}, "change": change}
-        editor.notify("notebookDocument/didChange", changed)
-        params["position"] = {"line": 0, "character": 3}
-        await editor.reply(editor.request("textDocument/inlineCompletion", params))
-        assert b"import re\n\ny = " in [request.text for request in editor.engine.requests]
-        closed = {"notebookDocument": {"uri": "nb:1"}, "cellTextDocuments": [{"uri": "cell:2"}]}
-        editor.notify("notebookDocument/didClose", closed)
-        reply = editor.request("textDocument/inlineCompletion", params)
-        assert await editor.reply(reply) == []
-
-    play(tmp_path, script, NOTEBOOKS)
 
 
 @pytest.mark.parametrize("kept", [True, False])
