@@ -16,11 +16,16 @@ _CLOSERS = ")]}"
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The hole's line before and behind it, and the next line of code, "" where there is none."""
+    """The hole's line before and behind it, and the next line of code, "" where there is none.
+
+    rest    without the blanks around it
+    spaced  whether there are blanks in front of it
+    """
 
     before: str
     rest: str
     below: str
+    spaced: bool = False
 
     @classmethod
     def of(cls, text: bytes, hole: Span) -> "Surroundings":
@@ -29,21 +34,28 @@ class Surroundings:
         rest, _, following = text[hole.end :].partition(b"\n")
         lines = (line.rstrip() for line in following.splitlines())
         below = next((line for line in lines if line), b"")
-        return cls(before.decode(), rest.decode().strip(), below.decode())
+        return cls(before.decode(), rest.decode().strip(), below.decode(), rest[:1].isspace())
 
     def trim(self, fill: str) -> str:
         """The fill without what the document already has behind the hole.
 
         Dropped: an end that the rest of the line repeats, a last line that is the next line of
-        code, blanks at the end of a line and, where text follows on the line, everything from the
-        first line break on.
+        code, blanks next to blanks or at the end of a line and, where text follows on the line,
+        everything from the first line break on.
         """
-        if self.rest:
-            fill = _without_rest(_BREAK.split(fill, maxsplit=1)[0], self.before, self.rest)
-        else:
-            fill = fill.rstrip()
+        fill = self._without_rest_of_line(fill)
+        if self.before.strip() and self.before[-1].isspace():
+            fill = fill.lstrip(" \t")
         fill = self._without_line_below(fill)
         return fill if fill.strip() else ""
+
+    def _without_rest_of_line(self, fill: str) -> str:
+        if not self.rest:
+            return fill.rstrip()
+        line = _BREAK.split(fill, maxsplit=1)[0]
+        if not self.spaced:
+            return _without_rest(line, self.before, self.rest)
+        return _without_rest(line.rstrip(), self.before, self.rest).rstrip()
 
     def _without_line_below(self, fill: str) -> str:
         """The fill without a first or last line that equals the line below.
