@@ -123,5 +123,5 @@ def _wish(
             for edge in (selected.range.start, selected.range.end)
         )
         site = site.replaced(start, end, encode(selected.text))
-    debounce_ms = settings.debounce_for(server.client_name)
+    debounce_ms = settings.debounce_for(server.client_name, server.pace.wait_ms)
     return Wish(site, settings, invoked, removed, selected.text if selected else "", debounce_ms)

@@ -23,6 +23,7 @@ from lsp_server.configuration import Configuration
 from lsp_server.connection import BACK_OFF_S, Connect, Connection, Status
 from lsp_server.context import Site
 from lsp_server.inline import Suggester
+from lsp_server.pace import Pace
 from lsp_server.policy import Silence
 from lsp_server.positions import place_at, position_of
 from lsp_server.session import Session, Snapshot
@@ -100,6 +101,7 @@ class SfumatoServer(LanguageServer):
         self.notebooks = notebooks.Notebooks()
         self.configuration = Configuration()
         self.client_name = ""
+        self.pace = Pace(lambda: asyncio.get_running_loop().time())
         self.statistics = statistics.Statistics(statistics_file or statistics.path())
         self.connection = Connection(connect, self.report, back_off_s)
         self.index = WorkspaceIndex(self.connection.index, self.configuration.of)

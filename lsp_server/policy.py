@@ -25,6 +25,8 @@ TOO_ALIKE = 0.9
 # What may follow the cursor for a request that nobody made by hand: closing brackets and quotes
 # (often put there by the editor), then the end of a clause.
 _REST_OF_LINE = re.compile(rb"""[)>}\]"'`]*\s*[:{;,]?""")
+_REPEATS = re.compile(r"(?=[^\W\d])(.{3,40}?)\1{3}")
+"""Four times the same in a row, beginning with a word: a model that has lost its way."""
 _WORD = re.compile(r"\w")
 _PLACEHOLDER = re.compile(r"\$\{?\d")
 
@@ -43,6 +45,7 @@ class Silence(StrEnum):
     NOTHING = "The engine found nothing."
     UNLIKELY = "What was found is too unlikely to be what you want."
     SHORT = "What was found is shorter than typing it."
+    REPEATS = "What was found only repeats itself."
     UNDOES = "What was found would undo your last edit."
 
 
@@ -99,6 +102,8 @@ def reason_to_hold_back(fill: Fill, removed: str, least_chance: float) -> Silenc
         return Silence.UNLIKELY
     if len(fill.text.strip()) < LEAST_CHARACTERS:
         return Silence.SHORT
+    if _REPEATS.search(fill.text):
+        return Silence.REPEATS
     if removed.strip() and fill.text.startswith(removed.strip()):
         return Silence.UNDOES
     return Silence.NONE

@@ -42,7 +42,7 @@ class Settings:
     secret_files        likewise, for files whose text must not even be held in a cache
     max_file_lines      longer files get no suggestions
     debounce_ms         wait for a pause in typing before the engine is asked; None is 0 for clients
-                        that wait themselves and 75 for the others
+                        that wait themselves, up to 75 for the others, less the slower you type
     deadline_ms         a request is answered within this time, with nothing if need be
     max_lines           lines in a multi-line suggestion
     min_chance_percent  an automatic suggestion is shown if it is at least this likely to be right;
@@ -81,11 +81,14 @@ class Settings:
         """Whether a document's name says that it holds secrets."""
         return _matches(uri, self.secret_files)
 
-    def debounce_for(self, client_name: str) -> int:
-        """Milliseconds to wait after an automatic request of this client."""
+    def debounce_for(self, client_name: str, typing_wait_ms: float) -> float:
+        """Milliseconds to wait after an automatic request of this client.
+
+        typing_wait_ms  what suits how fast the user types
+        """
         if self.debounce_ms is not None:
             return self.debounce_ms
-        return 0 if client_name in _CLIENTS_THAT_WAIT else 75
+        return 0 if client_name in _CLIENTS_THAT_WAIT else typing_wait_ms
 
 
 def descriptions() -> dict[str, str]:

@@ -110,6 +110,7 @@ def _change(
     before = server.session.snapshot(document.uri)
     server.session.change(document, changes)
     after = server.session.snapshot(document.uri)
+    server.pace.key()
     if before is not None and after is not None:
         server.history.observe(before, after, changes)
     return after

@@ -139,6 +139,19 @@ def test_somebody_who_types_fast_has_the_engine_asked_once(tmp_path: Path) -> No
     play(tmp_path, always("(one)"), script)
 
 
+def test_somebody_who_types_slowly_is_not_made_to_wait(tmp_path: Path) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "x = \n")
+        for at, key in enumerate("another", 4):
+            editor.edit(URI, at, at, key)
+            await asyncio.sleep(0.2)
+        began_s = asyncio.get_running_loop().time()
+        assert await editor.ghosts(URI, 11) == ["another(one)"]
+        assert asyncio.get_running_loop().time() == began_s
+
+    play(tmp_path, always("(one)"), script)
+
+
 def test_what_is_typed_along_does_not_flicker(tmp_path: Path) -> None:
     whole = "total = one + two"
 

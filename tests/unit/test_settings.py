@@ -86,8 +86,8 @@ def test_switches() -> None:
     [
         (Settings(), "Neovim", 0),
         (Settings(), "coc.nvim", 0),
-        (Settings(), "Visual Studio Code", 75),
-        (Settings(), "", 75),
+        (Settings(), "Visual Studio Code", 60),
+        (Settings(), "", 60),
         (Settings(debounce_ms=10), "Neovim", 10),
         (Settings(debounce_ms=0), "Visual Studio Code", 0),
     ],
@@ -95,4 +95,4 @@ def test_switches() -> None:
 def test_clients_that_wait_themselves_are_not_made_to_wait_again(
     settings: Settings, client: str, wait_ms: int
 ) -> None:
-    assert settings.debounce_for(client) == wait_ms
+    assert settings.debounce_for(client, typing_wait_ms=60) == wait_ms
