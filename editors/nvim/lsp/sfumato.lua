@@ -47,6 +47,12 @@ return {
     ['$/sfumato/status'] = function(_, status, context)
       require('sfumato.status').set(context.client_id, status)
     end,
+    ['sfumato/preview'] = function(_, draft, context)
+      local client = vim.lsp.get_client_by_id(context.client_id)
+      if client then
+        require('sfumato.preview').draw(draft, client)
+      end
+    end,
     ['workspace/applyEdit'] = function(err, params, context)
       return require('sfumato.edits').apply(err, params, context)
     end,

@@ -3,6 +3,7 @@
 Each test runs with every way of showing suggestions that each Neovim has.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from tests.support.plugin import (
     ways,
     wipe,
 )
+from tests.support.processes import corner
+from tests.support.scripted_engine import Script, write_script
 
 COUNT_REQUESTS = """
 vim.g.requests = 0
@@ -259,3 +262,31 @@ def test_checkhealth_looks_at_everything(editor: Neovim, file: Path) -> None:
     report = editor.buffer
     assert "idle, model scripted on cpu" in report
     assert "<Tab> is mapped to tab" in report
+
+
+@pytest.mark.parametrize("way", list(ways()), ids=way_name)
+def test_drafts_are_drawn_as_they_sharpen(
+    way: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, ghost_text = way
+    with corner(monkeypatch) as folder:
+        gate = folder / "gate"
+        os.mkfifo(gate)
+        leave = os.open(gate, os.O_RDWR)
+        write_script(folder / "model", Script(answer="f(names)", gate=str(gate)))
+        command = scripted(engine=str(folder / "model"))
+        settings = {"deadline_ms": 10_000, "live_preview": True}
+        config = {"cmd": command, "ghost_text": ghost_text, "settings": settings}
+        with Neovim(program, folder, init(config)) as editor:
+            ready(editor, folder).edit(folder / "a.py", "x =$0\n")
+            editor.type(" ")
+            os.write(leave, b"...")  # of eight steps
+            editor.wait_for("x = f(n░░░░░")
+            editor.keys("<Esc>")
+            editor.wait_without("░")
+            os.write(leave, b"." * 100)  # as many as there may be steps
+            editor.keys("A ")
+            editor.wait_for("x =  f(names)")
+            assert editor.buffer == "x =  "
+            editor.keys("<Esc>")
+        os.close(leave)

@@ -238,6 +238,9 @@ end
 
 function M.accept(bufnr)
   local ghost = ghosts[bufnr]
+  if not ghost then
+    return -- its server ended meanwhile
+  end
   local item = ghost.item
   local rest, replaced = ghost:rest()
   if not item or not rest then

@@ -66,6 +66,11 @@ local function shown()
   return source and source.shown(bufnr), source, bufnr
 end
 
+---@return boolean
+function M.is_shown()
+  return shown() ~= nil
+end
+
 ---@param part sfumato.Part
 ---@return boolean taken
 function M.accept(part)
