@@ -33,6 +33,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterat
     ):
         first.open("first.py", "x = $0")
         is_(first, "idle")
+        server.follows_settings(first)
         first.close()
         yield first
 

@@ -120,6 +120,31 @@ def test_a_program_that_says_nothing_gives_way_to_another(code: Window, tmp_path
     assert code.page.locator(".notification-toast").count() == 0
 
 
+def test_a_server_that_is_still_starting_is_started_anew(code: Window, tmp_path: Path) -> None:
+    usual, gate = code.server.now, tmp_path / "gate"
+    hold = f"{{ until test -e {gate}; do sleep 0.1; done; cat; }}"
+    slow = script(tmp_path / "slow", f"/bin/sh\n{hold} | {usual['sfumato.program']}")
+    code.server.settings(settings(slow))
+    is_(code, "starting", slow)
+    code.command("Sfumato: Restart the Server")
+    gate.touch()
+    is_(code, "idle", slow)
+    code.open("anew.py", METHOD)
+    code.type(" ")
+    code.wait_for_ghost(FILL)
+    code.wait_until(lambda: len(code.server.children("-m tests.support.scripted_server")) == 1)
+    code.server.settings(usual)
+    is_(code, "idle", str(usual["sfumato.program"]))
+
+
+def test_a_program_that_ends_at_once_gives_way_to_another(code: Window, tmp_path: Path) -> None:
+    usual = code.server.now
+    code.server.settings(settings(script(tmp_path / "ends", "/bin/sh\nexit 3")))
+    is_(code, "starting", "is being started again")
+    code.server.settings(usual)
+    is_(code, "idle", str(usual["sfumato.program"]))
+
+
 @pytest.mark.parametrize("name", ["nowhere", "folder", "without_its_python"])
 def test_a_program_that_cannot_be_run_is_named(code: Window, tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()

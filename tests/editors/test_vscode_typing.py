@@ -50,6 +50,26 @@ def test_what_is_typed_otherwise_brings_another_and_escape_ends_it(code: Window)
     code.wait_without_ghost()
 
 
+def test_tab_is_left_to_an_open_menu(code: Window) -> None:
+    code.open("menu_tab.py", "selfish = 1\ny =$0\n")
+    code.type(" s")
+    code.press("Control+Space")
+    code.page.locator(".suggest-widget.visible .monaco-list-row.focused").wait_for()
+    code.press("Tab")
+    code.page.locator(".suggest-widget.visible").wait_for(state="detached")
+    code.wait_for_text("selfish = 1\ny = selfish\n")
+
+
+def test_tab_indents_where_the_suggestion_is_indentation(code: Window) -> None:
+    code.open("indent_tab.py", METHOD)
+    code.type(" ")
+    code.wait_for_ghost(FILL)
+    code.press("Control+ArrowDown")
+    code.wait_for_ghost("count = 1")
+    code.press("Tab")
+    code.wait_for_text(METHOD.replace("$0", " self.items.get(name)\n    "))
+
+
 @pytest.mark.parametrize(
     "text",
     [

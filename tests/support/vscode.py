@@ -133,9 +133,29 @@ class CodeServer:
         """Write the user's settings; a window that is open follows."""
         self.now = changed
         for level in ("User", "Machine"):  # paths of programs are taken from the latter
-            path = self._data / level / "settings.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps({**SETTINGS, **changed}))
+            self._write(level, changed)
+
+    def follows_settings(self, window: "Window") -> None:
+        """Wait until changes are noticed, which begins some time after a window opens.
+
+        It has a file open, whose line numbers go away for a moment.
+        """
+        numbers = window.page.locator(".line-numbers")
+        for attempt in range(ATTEMPTS):
+            changed = {"editor.lineNumbers": "off", "sfumato.attempt": attempt}
+            self._write("Machine", {**self.now, **changed})
+            with suppress(AssertionError):
+                expect(numbers).to_have_count(0, timeout=LIMIT_S * 1000 / ATTEMPTS)
+                break
+        self._write("Machine", self.now)
+        numbers.first.wait_for()
+
+    def _write(self, level: str, changed: Mapping[str, object]) -> None:
+        path = self._data / level / "settings.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole = path.with_suffix(".new")  # a file half written would be read, too
+        whole.write_text(json.dumps({**SETTINGS, **changed}))
+        whole.replace(path)
 
     def read_settings(self) -> dict[str, Any]:
         """The settings of this machine, which the window may have changed."""

@@ -80,8 +80,8 @@ def is_(window: Window, state: str, program: str = "") -> None:
 def running(window: Window, program: str, **more: object) -> Generator[Window]:
     """The window while it uses another program."""
     usual = window.server.now
-    _use(window, settings(program, **more))
     try:
+        _use(window, settings(program, **more))
         yield window
     finally:
         _use(window, usual)

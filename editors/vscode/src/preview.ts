@@ -17,7 +17,12 @@ const FORGOTTEN_MS = 1_000;
 
 export class Preview implements vscode.Disposable {
   private readonly haze = vscode.window.createTextEditorDecorationType({});
-  private readonly listener = vscode.workspace.onDidChangeTextDocument(() => this.clear());
+  private readonly listener = vscode.workspace.onDidChangeTextDocument(({ document }) => {
+    if (document === this.shown?.document) {
+      this.clear();
+    }
+  });
+  private shown: vscode.TextEditor | undefined;
   private timer: NodeJS.Timeout | undefined;
 
   /** Show a draft at its place, the fainter the more of it is masked; the last one clears. */
@@ -40,6 +45,7 @@ export class Preview implements vscode.Disposable {
       textDecoration: style, // the one way to say how opaque an attachment is
     };
     editor.setDecorations(this.haze, [{ range: place, renderOptions: { after } }]);
+    this.shown = editor;
     this.timer = setTimeout(() => this.clear(), FORGOTTEN_MS);
   }
 
@@ -51,6 +57,7 @@ export class Preview implements vscode.Disposable {
 
   private clear(): void {
     clearTimeout(this.timer);
-    vscode.window.visibleTextEditors.forEach((editor) => editor.setDecorations(this.haze, []));
+    this.shown?.setDecorations(this.haze, []);
+    this.shown = undefined;
   }
 }

@@ -30,18 +30,24 @@ export async function findProgram(
     }
     throw new Error(`The setting sfumato.program is ${configured}, which cannot be run.`);
   }
-  const folders = (process.env['PATH'] ?? '').split(path.delimiter).filter(Boolean);
-  const interpreter = await selectedInterpreter();
-  if (interpreter) {
-    folders.push(path.dirname(interpreter));
-  }
-  const places = folders.map((folder) => path.join(folder, NAME));
-  for (const program of [...places, programIn(ownEnvironment(context))]) {
+  for await (const program of places(context)) {
     if (await canRun(program)) {
       return program;
     }
   }
   return undefined;
+}
+
+/** One after the other: the Python extension takes seconds to say what is selected. */
+async function* places(context: vscode.ExtensionContext): AsyncGenerator<string> {
+  for (const folder of (process.env['PATH'] ?? '').split(path.delimiter).filter(Boolean)) {
+    yield path.join(folder, NAME);
+  }
+  const interpreter = await selectedInterpreter();
+  if (interpreter) {
+    yield path.join(path.dirname(interpreter), NAME);
+  }
+  yield programIn(ownEnvironment(context));
 }
 
 /** Where `make setup` puts the program in a clone, or pip in an environment of ours. */

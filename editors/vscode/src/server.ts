@@ -28,6 +28,9 @@ const BACK_OFF_MS = [1_000, 2_000, 5_000, 15_000, 60_000];
 /** A server that has lived this long has not died in a row. */
 const SETTLED_MS = 60_000;
 
+/** A server that is to stop while it starts may start for so long, to stop in good order. */
+const PATIENCE_MS = 2_000;
+
 export interface Surroundings {
   log: vscode.LogOutputChannel;
   pause: Pause;
@@ -39,6 +42,8 @@ export interface Surroundings {
 /** Each life of the server has a client and a number; what concerns an earlier one is passed over. */
 export class Server {
   private client: LanguageClient | undefined;
+  private started: Promise<unknown> = Promise.resolve();
+  private stopped: Promise<unknown> = Promise.resolve();
   private program: string | undefined;
   private deaths = 0;
   private startedAt = 0;
@@ -77,17 +82,21 @@ export class Server {
     }
   }
 
-  /** One that cannot say goodbye, since it is still starting or gone, is ended by its client. */
+  /** Resolves when this server and those before it are gone: two would fight over commands. */
   async stop(): Promise<void> {
-    const client = this.client;
+    const { client, started } = this;
     this.begin();
-    await client?.dispose().catch((error) => this.around.log.debug(`${error}`));
+    if (client) {
+      this.stopped = Promise.all([this.stopped, this.end(client, started)]);
+    }
+    await this.stopped;
   }
 
   /** Stop and start; where that was asked for again meanwhile, the later one starts. */
   async restart(): Promise<void> {
     const stopped = this.stop();
     const life = this.life;
+    this.around.status.set({ state: 'starting' });
     await stopped;
     if (life === this.life) {
       this.deaths = 0;
@@ -123,15 +132,25 @@ export class Server {
 
   private async launch(program: string, life: number): Promise<void> {
     this.around.log.info(`starting ${program}`);
-    this.client = new QuietClient(
+    const client = new QuietClient(
       'sfumato',
       'Sfumato',
       commandOf(program),
       this.options(() => this.closed(life)),
     );
-    this.listen(this.client);
+    this.listen(client);
+    this.client = client;
     this.startedAt = Date.now();
-    await this.client.start();
+    this.started = client.start();
+    await this.started.catch(() => this.closed(life)); // the client has logged why
+  }
+
+  /** A client that is still starting cannot say goodbye; disposed of, it kills its server. */
+  private async end(client: LanguageClient, started: Promise<unknown>): Promise<void> {
+    const settled = started.catch(() => undefined);
+    await Promise.race([settled, pauseFor(PATIENCE_MS)]);
+    await client.dispose().catch((error) => this.around.log.debug(`${error}`));
+    await settled;
   }
 
   private async explain(error: unknown): Promise<void> {
@@ -183,7 +202,11 @@ export class Server {
 
   private listen(client: LanguageClient): void {
     const { preview, status } = this.around;
-    client.onNotification('$/sfumato/status', (now: Status) => status.set(now));
+    client.onNotification('$/sfumato/status', (now: Status) => {
+      if (client === this.client) {
+        status.set(now);
+      }
+    });
     client.onNotification('sfumato/preview', (draft: Draft) =>
       preview.draw(client.protocol2CodeConverter.asUri(draft.uri), draft),
     );
@@ -194,7 +217,10 @@ export class Server {
     params: ApplyWorkspaceEditParams,
     next: ApplyWorkspaceEditRequest.HandlerSignature,
   ): Promise<Awaited<ReturnType<typeof next>>> {
-    const edit = await this.client!.protocol2CodeConverter.asWorkspaceEdit(params.edit);
+    if (!this.client) {
+      return { applied: false, failureReason: 'the server is being stopped' };
+    }
+    const edit = await this.client.protocol2CodeConverter.asWorkspaceEdit(params.edit);
     const documents = edit.entries().map(([uri]) => vscode.workspace.openTextDocument(uri));
     const before = (await Promise.all(documents)).map(({ version }) => version);
     if (!(await this.around.diffs.agreed(edit, params.label ?? 'Sfumato'))) {
@@ -210,7 +236,7 @@ export class Server {
     return { applied: false, failureReason };
   }
 
-  /** The connection was lost: the server is started again after a while. */
+  /** The connection was lost, or never came about: the server is started again after a while. */
   private closed(life: number): CloseHandlerResult {
     if (life === this.life) {
       void this.revive();
