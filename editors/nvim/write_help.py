@@ -32,8 +32,8 @@ and takes what you accept. Needs Neovim 0.10 or newer.
 
 SETTINGS = """\
 They go into `settings` of |g:sfumato|. The server names in its log those it
-does not understand. With `live_preview` the first line of a suggestion is drawn
-while it comes into focus.
+does not understand. Drafts, if you have them sent, are drawn: the first line of
+a suggestion while it comes into focus.
 """
 
 FOOT = " vim:tw=78:ts=8:ft=help:norl:\n"

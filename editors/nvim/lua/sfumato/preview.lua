@@ -1,4 +1,4 @@
--- The refinement of a suggestion as it happens, for those who set `live_preview`: ghost text that
+-- The refinement of a suggestion as it happens, for those who have drafts sent: ghost text that
 -- comes out of the haze.
 
 local server = require('sfumato.server')
