@@ -14,6 +14,8 @@ from lsp_server.session import Snapshot
 
 REMEMBERED = 8
 """Finished edits of a document that are not to be undone by a suggestion."""
+MOST_LINES = 200
+"""An edit of more was made by a program, and is not to be carried on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +39,19 @@ class _Burst:
     first: int
     last: int
 
-    def edit(self, now: Lines) -> Edit:
+    @property
+    def is_wide(self) -> bool:
+        """Whether a program made it: what the user does next is another edit."""
+        return self.last - self.first >= MOST_LINES
+
+    def edit(self, now: Lines) -> Edit | None:
+        """What the edits came to; None if that is nothing, or too much."""
         behind = len(now) - self.last - 1
-        return Edit(
-            _text(self.base[self.first : len(self.base) - behind]),
-            _text(now[self.first : self.last + 1]),
-            self.first,
-            self.last,
-        )
+        old = self.base[self.first : len(self.base) - behind]
+        new = now[self.first : self.last + 1]
+        if old == new or max(len(old), len(new)) > MOST_LINES:
+            return None
+        return Edit(_text(old), _text(new), self.first, self.last)
 
 
 class EditHistory:
@@ -63,20 +70,19 @@ class EditHistory:
         """Note a change. It costs nothing of the document's size where it is one change."""
         uri, burst = after.uri, self._bursts.get(after.uri)
         first, removed, added = _touched(before.lines, after.lines, changes)
-        if burst is None or first > burst.last or first + removed < burst.first:
-            if burst is not None:
-                finished = self._finished.setdefault(uri, deque(maxlen=REMEMBERED))
-                finished.append(burst.edit(before.lines))
+        if burst is None or burst.is_wide or first > burst.last or first + removed < burst.first:
+            edit = burst.edit(before.lines) if burst else None
+            if edit is not None:
+                self._finished.setdefault(uri, deque(maxlen=REMEMBERED)).append(edit)
             self._bursts[uri] = _Burst(before.lines, first, first + added)
             return
         last = max(burst.last, first + removed) + added - removed
         self._bursts[uri] = _Burst(burst.base, min(burst.first, first), last)
 
     def last(self, now: Snapshot) -> Edit | None:
-        """The last edit of a document; None if there was none, or it came to nothing."""
+        """The last edit of a document; None if there was none to carry on."""
         burst = self._bursts.get(now.uri)
-        edit = burst.edit(now.lines) if burst else None
-        return edit if edit and edit.old != edit.new else None
+        return burst.edit(now.lines) if burst else None
 
     def earlier(self, uri: str) -> tuple[Edit, ...]:
         """The finished edits before the last one, oldest first."""
@@ -94,12 +100,14 @@ def _touched(
     """First line that changed, and how many further lines it was before and is after."""
     only = changes[0] if len(changes) == 1 else None
     if isinstance(only, types.TextDocumentContentChangePartial):
-        rows = sorted((only.range.start.line, only.range.end.line))
+        last = len(before) - 1  # a place beyond the end is the end
+        rows = sorted(min(row.line, last) for row in (only.range.start, only.range.end))
         removed = rows[1] - rows[0]
         return rows[0], removed, max(0, removed + len(after) - len(before))
     shared = min(len(before), len(after))
-    head = next((i for i in range(shared) if before[i] is not after[i]), shared)
-    tail = next((i for i in range(shared - head) if before[-1 - i] is not after[-1 - i]), 0)
+    head = next((i for i in range(shared) if before[i] != after[i]), shared)
+    most = shared - head
+    tail = next((i for i in range(most) if before[-1 - i] != after[-1 - i]), most)
     first = min(head, len(after) - 1, len(before) - 1)
     return (
         first,

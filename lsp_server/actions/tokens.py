@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from keyword import kwlist
 
 _TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
@@ -36,10 +35,9 @@ def tokens(text: str) -> list[str]:
 def renamed(old: str, new: str) -> tuple[str, str] | None:
     """The name that became another wherever the two texts differ; None if they differ otherwise."""
     one, other = tokens(old), tokens(new)
-    pairs: set[tuple[str, str]] = set()
-    for kind, a, b, c, d in SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
-        if kind != "equal":
-            pairs.update([("".join(one[a:b]), "".join(other[c:d]))])
+    if len(one) != len(other):
+        return None
+    pairs = {pair for pair in zip(one, other, strict=True) if pair[0] != pair[1]}
     if len(pairs) != 1:
         return None
     before, after = pairs.pop()

@@ -36,10 +36,13 @@ class Document:
 
     def replace(self, start: int, end: int, new: str) -> None:
         """One change, by characters; the texts are ASCII."""
-        page, self.version = self.page, self.version + 1
-        ends = [page.place(start), page.place(end)]
+        ends = [self.page.place(start), self.page.place(end)]
         span = types.Range(*(types.Position(place.line, place.column) for place in ends))
-        changes = [types.TextDocumentContentChangePartial(span, new)]
+        self.change(types.TextDocumentContentChangePartial(span, new))
+
+    def change(self, *changes: types.TextDocumentContentChangeEvent) -> None:
+        """Changes that come together."""
+        self.version += 1
         before = self.session.snapshot(URI)
         self.session.change(types.VersionedTextDocumentIdentifier(self.version, URI), changes)
         after = self.session.snapshot(URI)
@@ -173,6 +176,44 @@ def test_what_would_undo_an_earlier_edit_is_never_proposed() -> None:
     document.replace(at, at + 3, "two")
     document.replace(0, 3, "one")  # the user wants the first name back
     assert document.followed() == document.text
+
+
+def test_what_a_program_did_to_the_file_is_not_carried_on() -> None:
+    text = "def f(a,b):\n  return a\n" * 500
+    document = Document(text)
+    document.replace(0, len(text), text.replace(",", ", "))
+    assert document.history.last(document.page.snapshot) is None
+    document.type_over("f(a, b)", "f(a, c)")
+    assert document.edit == Edit("def f(a, b):", "def f(a, c):", 0, 0)
+
+
+def test_a_long_edit_is_looked_at_in_no_time() -> None:
+    lines = "value = f(a, b) + g(c)[d]; " * 7 + "\n"
+    document = Document(lines * 100)
+    document.replace(0, len(lines) * 100, lines.replace(", ", ",") * 100)
+    edit = document.history.last(document.page.snapshot)
+    assert edit is not None
+    assert places(document.page, edit, ()) == []
+
+
+def test_an_edit_is_found_where_the_whole_text_was_sent() -> None:
+    document = Document("one = 1\n\nprint(one)\nprint(one)\n")
+    whole = document.text.replace("one = 1", "two = 1")
+    document.change(types.TextDocumentContentChangeWholeDocument(whole))
+    assert document.edit == Edit("one = 1", "two = 1", 0, 0)
+    assert document.followed() == "two = 1\n\nprint(two)\nprint(two)\n"
+
+
+def test_an_edit_beyond_the_end_is_one_at_the_end() -> None:
+    document = Document("a = 1\nprint(a)")
+    change = types.TextDocumentContentChangePartial(
+        types.Range(types.Position(90, 0), types.Position(99, 5)), "\nprint(a, a)\n"
+    )
+    document.change(change)
+    edit = document.history.last(document.page.snapshot)
+    assert edit is not None
+    assert (edit.old, edit.new) == ("print(a)", "print(a)\nprint(a, a)\n")
+    assert places(document.page, edit, ()) == []
 
 
 @given(st.data())
