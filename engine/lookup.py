@@ -42,6 +42,8 @@ _LONGEST_LINE = 400
 _CARRIED = 6
 """Of the best places the fill is carried over to the hole."""
 _LEAST_CHANCE = 1e-9
+_CLOSERS = (b")", b"]", b"}", b'"', b"'", b"`")
+_BRACKETS = dict(zip(b"([{", b")]}", strict=True))
 _WORD = re.compile(rb"[^\W\d]\w*")
 _IMPORT = re.compile(rb"(?:#[ \t]*include|import|from|use|using)\b")
 
@@ -234,7 +236,7 @@ def _fills(site: Site, shelf: Shelf, start: int) -> Iterator[tuple[bytes, int]]:
     """
     line_end = _line_end(shelf.text, start)
     line = shelf.text[start:line_end]
-    if fill := _rest_of_line(line, site.rest):
+    if fill := _up_to_rest(line, site.rest):
         yield fill, line_end + 1
     if lines := _lines_between(shelf.text, line_end + 1, site):
         number = shelf.text.count(b"\n", 0, start)
@@ -279,10 +281,41 @@ def _nearest(shelves: Iterable[Shelf], key: bytes) -> Iterator[tuple[Shelf, Matc
     return islice(takewhile(lambda pair: pair[1].shared >= LEAST_BYTES, nearest), _SHORTLIST)
 
 
-def _rest_of_line(line: bytes, rest: bytes) -> bytes:
-    """A line without `rest` at its end; nothing if it ends otherwise."""
-    fits = line.endswith(rest) and FILE_END not in line and len(line) <= _LONGEST_LINE
-    return line[: len(line) - len(rest)] if fits else b""
+def _up_to_rest(line: bytes, rest: bytes) -> bytes:
+    """A line up to where it goes on as `rest` does, for longest; nothing if it nowhere does.
+
+    An editor closes a bracket or a quote when it is opened, so the rest is often that alone.
+    """
+    if FILE_END in line or len(line) > _LONGEST_LINE:
+        return b""
+    if not rest:
+        return line
+    shared = {end: common_prefix(line[end:], rest) for end in _all(rest[:1], line)}
+    most = max(shared.values(), default=0)
+    ends = (end for end, count in shared.items() if count == most)
+    fills = (line[:end] for end in ends)
+    if rest[:1] in _CLOSERS:
+        fills = filter(_is_closed, fills)
+    return next(fills, b"")
+
+
+def _all(part: bytes, text: bytes) -> Iterator[int]:
+    """Where it stands."""
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + 1)
+
+
+def _is_closed(fill: bytes) -> bool:
+    """Is every bracket in it closed, and none that was opened before?"""
+    open_brackets = list[int]()
+    for byte in fill:
+        if byte in _BRACKETS:
+            open_brackets.append(_BRACKETS[byte])
+        elif byte in _BRACKETS.values() and (not open_brackets or open_brackets.pop() != byte):
+            return False
+    return not open_brackets
 
 
 def _score(found: Evidence, weights: Weights) -> float:

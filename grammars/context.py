@@ -20,6 +20,7 @@ from grammars.languages import Language
 from grammars.syntax import EditedText, Fault, nodes_around, tree_faults
 from grammars.trees import TREES
 
+_CLOSERS = re.compile(rb"""[)\]}>"'`]+""")
 _QUOTED = re.compile(rb"""\"(?:\\.|[^"\\\n])*\"|'(?:\\.|[^'\\\n])*'""")
 
 
@@ -107,6 +108,28 @@ class Context:
         if _indentation(following) > _indentation(typed):
             return None
         return fill.rstrip() + b" " + body
+
+    @cached_property
+    def ended(self) -> "Context | None":
+        """The same text with the end that its line lacks, `;` or a block, for all that is known.
+
+        An editor closes a bracket or a quote as soon as it is opened, and the user goes on behind
+        it later. None if more than that is behind the hole, or the line lacks no end.
+        """
+        rest = self.text[self.end :].partition(b"\n")[0].rstrip()
+        if not _CLOSERS.fullmatch(rest):
+            return None
+        head, tail = self.text[: self.end + len(rest)], self.text[self.end + len(rest) :]
+        least, best = self._least_faults(), None
+        for end in self.language.ends:
+            other = Context(self.language, head + end + tail, self.start, self.end)
+            if least and (count := other._least_faults()) < least:
+                least, best = count, other
+        return best
+
+    def _least_faults(self) -> int:
+        """Of a name in the hole, or of nothing."""
+        return min(len(self.faults(stub)) for stub in (b"x", b""))
 
     @cached_property
     def unmatched(self) -> tuple[list[Bracket], list[Bracket]]:

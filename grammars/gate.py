@@ -8,7 +8,8 @@ P2  Otherwise, which is the normal state of code being typed, no fault starts in
     the rest of the buffer mended, where we find a way, there is none at all. Where we find none,
     there are no more than there were.
 P3  What was parsed is what is inserted; but where the user has begun the head of a block, which is
-    a fault without its body, its end is parsed with one.
+    a fault without its body, its end is parsed with one. So is a line that ends with the bracket or
+    quote behind the hole, which an editor puts there: with what ends a statement, or with a block.
 """
 
 import re
@@ -185,7 +186,14 @@ class _Judge:
         headed = self.context.with_body(fill) if added else None
         if headed:
             added = self._added(self.context.faults(headed), headed)
+        if added and self._ended:
+            return self._ended.faults(fill)
         return tuple(dict.fromkeys(_clipped(fault, len(fill)) for fault in added))
+
+    @cached_property
+    def _ended(self) -> "_Judge | None":
+        ended = self.context.ended
+        return ended and _Judge(ended, self._deadline)
 
     def _added(self, found: list[Fault], fill: bytes) -> list[Fault]:
         if not found:

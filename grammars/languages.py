@@ -28,6 +28,7 @@ class Language:
     stubs     what may stand for a line still being typed: nothing, or the head of a block
     fills     what may stand in a hole, `%` for the brackets that its line has left open
     heads     what may open a block or go on in a chain or a list, `x` for a name
+    ends      what may end a line behind the bracket or quote that closes it
     queries   folders of `queries/` that hold its queries
     lints     checks beyond the grammar, cheapest first
     """
@@ -43,6 +44,7 @@ class Language:
     lints: tuple[Lint, ...] = ()
     fills: tuple[bytes, ...] = (b"%;", b"x%;", b"%", b"x%", b"x%{", b'"%', b'"%;')
     heads: tuple[bytes, ...] = ()
+    ends: tuple[bytes, ...] = (b";", b" {}", b",", b" {")
     queries: tuple[str, ...] = ()
 
     @property
@@ -85,36 +87,40 @@ _SCRIPT_HEADS = (
     b"if (x) {", b"x({", b"function x() {", b"class x {", b"() {", b".x()", b"x: x,",
 )  # fmt: skip
 
+_SCRIPT_ENDS = (b";", b" {}", b",", b" {", b" => {}", b' from "x"')
+
 LANGUAGES = (
     Language(
         "python", "Python", ("python",), (".py", ".pyi"), "tree_sitter_python",
         comment="#", stubs=(b"pass", b"", b"if x:"),
         fills=(b"x%", b"%", b"x%:", b"%:", b"x: x%", b"in x%:", b'"%', b"'%", b'"""'),
-        heads=(b"if x:", b"def x():", b"class x:"),
+        heads=(b"if x:", b"def x():", b"class x:"), ends=(b": pass", b",", b":"),
         lints=(lints.python_indentation, lints.python_ast),
     ),
     Language(
         "javascript", "JavaScript", ("javascript", "javascriptreact"),
         (".js", ".jsx", ".mjs", ".cjs"), "tree_sitter_javascript", lints=(lints.javascript,),
-        heads=_SCRIPT_HEADS,
+        heads=_SCRIPT_HEADS, ends=_SCRIPT_ENDS,
     ),
     Language(
         "typescript", "TypeScript", ("typescript",), (".ts", ".mts", ".cts"),
         "tree_sitter_typescript", entry="language_typescript", lints=(lints.javascript,),
-        heads=_SCRIPT_HEADS, queries=("javascript", "typescript"),
+        heads=_SCRIPT_HEADS, ends=_SCRIPT_ENDS, queries=("javascript", "typescript"),
     ),
     Language(
         "tsx", "TSX", ("typescriptreact",), (".tsx",),
         "tree_sitter_typescript", entry="language_tsx", lints=(lints.javascript,),
-        heads=_SCRIPT_HEADS, queries=("javascript", "typescript"),
+        heads=_SCRIPT_HEADS, ends=_SCRIPT_ENDS, queries=("javascript", "typescript"),
     ),
     Language(
         "go", "Go", ("go",), (".go",), "tree_sitter_go", lints=(lints.go,),
         heads=(b"if x {", b"func x() {", b"type x struct {", b"() {", b"x: x,"),
+        ends=(b" {}", b",", b" {", b" x() {}"),
     ),
     Language(
         "rust", "Rust", ("rust",), (".rs",), "tree_sitter_rust",
         heads=(b"if x {", b"fn x() {", b"impl x {", b"() {", b".x()", b"x: x,"),
+        ends=(b";", b" {}", b",", b" {", b" fn x() {}", b" x: x,"),
     ),
     Language(
         "java", "Java", ("java",), (".java",), "tree_sitter_java", lints=(lints.java,),
