@@ -1,7 +1,8 @@
 """Holes with a known answer, cut from held-out files, and what the cheap rivals put there."""
 
 import random
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from rapidfuzz import fuzz, process
@@ -10,18 +11,23 @@ from engine.train.corpus import SourceFile
 from engine.train.corpus.duplicates import line_hashes
 from engine.types import InfillRequest, Span
 
-Kind = Literal["rest-of-line", "whole-line", "multi-line", "random-span"]
+Kind = Literal["rest-of-line", "whole-line", "multi-line", "random-span", "in-brackets"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _MULTI_LINES = (2, 3, 4)
 _SPAN_CHARACTERS = (4, 60)
+_CLOSERS = {"(": ")", "[": "]", "{": "}", '"': '"', "'": "'"}
 _COPIED = 0.5
 """Share of a file's lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A hole and the text that was in it. `start` and `end` count characters of `file.text`."""
+    """A hole and the text that was in it. `start` and `end` count characters of `file.text`.
+
+    A hole in brackets is as it is while a line is typed in an editor that closes what is opened:
+    behind it on the line there are closing brackets and quotes, and nothing else yet.
+    """
 
     file: SourceFile
     kind: Kind
@@ -42,7 +48,7 @@ class Item:
     @property
     def max_lines(self) -> int:
         """Lines a user would let the server fill here."""
-        return 1 if self.kind in ("rest-of-line", "whole-line") else 10
+        return 10 if self.kind in ("multi-line", "random-span") else 1
 
     def request(self, budget_ms: float, length_tokens: int | None = None) -> InfillRequest:
         """To fill the hole, in the file's project."""
@@ -106,6 +112,8 @@ def _draw(file: SourceFile, kind: Kind, rng: random.Random) -> Item | None:
         item = Item(file, kind, start, min(len(file.text), start + length))
         return item if item.truth.strip() else None
     lines = _line_spans(file.text)
+    if kind == "in-brackets":
+        return _draw_in_brackets(file, lines, rng)
     count = rng.choice(_MULTI_LINES) if kind == "multi-line" else 1
     if len(lines) < count + 2:
         return None
@@ -117,6 +125,33 @@ def _draw(file: SourceFile, kind: Kind, rng: random.Random) -> Item | None:
     if kind == "rest-of-line":
         start = rng.randrange(start + 1, end)
     return Item(file, kind, start, end)
+
+
+def _draw_in_brackets(
+    file: SourceFile, lines: list[tuple[int, int]], rng: random.Random
+) -> Item | None:
+    places = [
+        (begin + start, begin + end, stop, closers)
+        for begin, stop in lines
+        for start, end, closers in _closed(file.text[begin:stop])
+        if file.text[begin + start : begin + end].strip()
+    ]
+    if not places:
+        return None
+    start, end, stop, closers = rng.choice(places)
+    typed = replace(file, text=file.text[:end] + closers + file.text[stop:])
+    return Item(typed, "in-brackets", start, end)
+
+
+def _closed(line: str) -> Iterator[tuple[int, int, str]]:
+    """Where the inside of brackets or quotes starts and ends, and what closes all that is open."""
+    opened: list[tuple[str, int]] = []
+    for at, mark in enumerate(line if "\\" not in line else ""):
+        if opened and mark == opened[-1][0]:
+            closers = "".join(closer for closer, _ in reversed(opened))
+            yield opened.pop()[1], at, closers
+        elif mark in _CLOSERS and not (opened and opened[-1][0] in "\"'"):
+            opened.append((_CLOSERS[mark], at + 1))
 
 
 def _line_spans(text: str) -> list[tuple[int, int]]:
@@ -133,7 +168,7 @@ def repeat_similar_line(item: Item) -> str:
     """The rival: what stands where an earlier place of the file looks most like this one.
 
     Alike means: the line before and what is typed of this line. It is told how many lines the hole
-    has, or how many characters a random span has; a real rival would not know.
+    has, or where the rest of the line goes on, how many characters; a real rival would not know.
     """
     before = item.file.text[: item.start].split("\n")
     typed, earlier = before[-1], before[:-1]
@@ -144,4 +179,4 @@ def repeat_similar_line(item: Item) -> str:
     place = best[2] + 1
     count = item.truth.count("\n") + 1
     text = "\n".join(earlier[place : place + count])[len(typed) :]
-    return text[: len(item.truth)] if item.kind == "random-span" else text
+    return text[: len(item.truth)] if item.kind in ("random-span", "in-brackets") else text

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine import checkpoint
+from engine.train.items import KINDS
 from lsp_server.cli import main
 from tests.support.tiny_model import source_code, write_tiny_checkpoint
 
@@ -48,7 +49,7 @@ def test_a_model_is_adapted_to_a_project_and_measured(
     assert (model / "SHA256SUMS").read_bytes() == sums
     facts = json.loads((out / "adaptation.json").read_text())
     kinds = [{score["kind"] for score in facts[when]} for when in ("before", "after")]
-    assert kinds[0] == kinds[1] == {"rest-of-line", "whole-line", "multi-line", "random-span"}
+    assert kinds[0] == kinds[1] == set(KINDS)
 
 
 @pytest.mark.parametrize("missing", ["--on", "--from"])

@@ -87,6 +87,7 @@ def test_a_trained_model_is_measured(run: Path, code: Path, tmp_path: Path) -> N
         "whole-line",
         "multi-line",
         "random-span",
+        "in-brackets",
     }
     assert facts["canvas_loss_nats"] > 0
     assert "whole-line" in ran.stdout

@@ -86,12 +86,18 @@ def test_holes_are_what_their_kind_says() -> None:
                 assert not typed
                 assert after.startswith("\n")
                 assert 1 <= item.truth.count("\n") <= 3
+            case "in-brackets":
+                closers, line_break, _ = after.partition("\n")
+                assert line_break
+                assert set(closers) <= set(")]}\"'")
+                assert typed.endswith({")": "(", "]": "[", "}": "{"}.get(closers[0], closers[0]))
+                assert "\n" not in item.truth
             case _:
                 assert 4 <= len(item.truth) <= 60
 
 
 def test_each_kind_and_language_gets_its_share() -> None:
-    assert [sum(item.kind == kind for item in ITEMS) for kind in KINDS] == [5] * 4
+    assert [sum(item.kind == kind for item in ITEMS) for kind in KINDS] == [5] * len(KINDS)
     assert {item.file.language for item in ITEMS if item.kind == "whole-line"} == {"python", "go"}
     assert draw_items(FILES, 5, seed=0) == ITEMS
     assert draw_items(FILES, 5, seed=1) != ITEMS

@@ -355,3 +355,32 @@ def test_the_head_of_a_block_that_was_begun_may_be_ended(
     gate = Gate(python(), before + after, len(before), len(before))
     assert (gate.faults(fill) == ()) == kept
     assert gate.confirm(fill) == kept
+
+
+@pytest.mark.parametrize(
+    ("language", "before", "after", "fill", "kept"),
+    [
+        ("java", b"class A {\n  void f() {\n    g(", b")\n  }\n}\n", b"1, h(2)", True),
+        ("java", b"class A {\n  void f() {\n    g(", b")\n  }\n}\n", b"1, h(2", False),
+        ("java", b"class A {\n  void f() {\n    g(", b")\n  }\n}\n", b"int", False),
+        ("java", b"class A {\n  void f() {\n    if (", b")\n  }\n}\n", b"a == b", True),
+        ("java", b"class A {\n  void f() {\n    g(", b") 1\n  }\n}\n", b"2", False),
+        ("python", b"if f(", b")\n", b"1", True),
+        ("python", b"if f(", b")\n    g()\n", b"1", True),
+        ("python", b"if f(", b")\n", b"1 1", False),
+        ("python", b"a = [\n    f(", b")\n    f(2),\n]\n", b"1", True),
+        ("rust", b"fn f() {\n    let a = g(", b")\n    h();\n}\n", b"1", True),
+        ("go", b"package p\n\nfunc f() {\n\tif g(", b")\n}\n", b"1", True),
+        ("javascript", b"import {", b"}\n", b"a, b", True),
+        ("c", b'int f(void) {\n  puts("', b'")\n}\n', b"a;", True),
+        ("c", b'int f(void) {\n  puts("', b'")\n}\n', b'a"', False),
+    ],
+)
+def test_behind_what_closes_a_bracket_a_line_may_lack_its_end(
+    language: str, before: bytes, after: bytes, fill: bytes, kept: bool
+) -> None:
+    found = language_for(language)
+    assert found
+    gate = Gate(found, before + after, len(before), len(before))
+    assert (gate.faults(fill) == ()) == kept
+    assert gate.confirm(fill) == kept

@@ -63,6 +63,16 @@ def test_the_middle_of_a_line_is_looked_up_wherever_it_stands() -> None:
     assert guessed(text)[0].fill == "seed, 42)"
 
 
+def test_a_fill_ends_where_the_rest_of_the_line_begins() -> None:
+    text = "if compute(seed(1), 42):\n    go()\nelse:\n    x = {typed}$0{rest}\n"
+    assert guessed(text.format(typed="compute(", rest=")"))[0].fill == "seed(1), 42"
+    assert guessed(text.format(typed="compute(seed(", rest="))"))[0].fill == "1"
+    assert guessed(text.format(typed="compute(", rest=", 7)"))[0].fill == "seed(1)"
+    assert guessed(text.format(typed="compute(", rest="]")) == []
+    quoted = "log('all (done)', 1)\nlog('$0')\n"
+    assert guessed(quoted)[0].fill == "all (done)"
+
+
 def test_indentation_does_not_matter() -> None:
     text = "if a:\n    step(1)\n    step(2)\n\nwhile b:\n        step(1)\n        $0\n"
     assert guessed(text)[0].fill == "step(2)"
