@@ -94,7 +94,7 @@ class Connection:
         self._connect = connect
         self._report = report
         self._back_off_s = back_off_s
-        self._found = asyncio.Event()
+        self._greet: Callable[[], None] = lambda: None
         self._client: Client | None = None
         self._attempt: asyncio.Task[None] | None = None
         self._failures = 0
@@ -107,6 +107,12 @@ class Connection:
         if self._client is None and self._attempt is None and not soon:
             self._set(Status("starting"))
             self._attempt = asyncio.create_task(self._find())
+
+    def whenever_found(self, greet: Callable[[], None]) -> None:
+        """Have this done for each engine that is found, and now for one there is."""
+        self._greet = greet
+        if self._client is not None:
+            greet()
 
     async def infill(self, request: InfillRequest) -> AsyncGenerator[Draft | Suggestion, None]:
         """The engine's drafts; none at all without an engine, which is then looked for.
@@ -158,10 +164,6 @@ class Connection:
             logger.warning("%s", error)
         return None
 
-    async def found(self) -> None:
-        """Wait until there has been an engine."""
-        await self._found.wait()
-
     async def index(self, change: WorkspaceChange) -> int | None:
         """Tell the engine of files; says how many it keeps, None without an engine.
 
@@ -177,7 +179,7 @@ class Connection:
         try:
             self._client = await self._connect()
             self._set(self._with_info("idle"))
-            self._found.set()
+            self._greet()
         except EngineError as error:
             self._fail(str(error), broken=isinstance(error, CheckpointError))
         except Exception:

@@ -8,6 +8,7 @@ import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePath
 
 from lsp_server.context import with_newlines
@@ -15,6 +16,8 @@ from lsp_server.settings import Settings
 
 MAX_FILE_BYTES = 256 * 1024
 """A longer file was mostly made by a program."""
+MAX_FILES = 50_000
+"""More names are not looked at: the folder is somebody's home, or a disk."""
 _GIT_LIMIT_S = 30.0
 _CUSTOMARY = frozenset(("__pycache__", "build", "dist", "node_modules", "target", "venv", "vendor"))
 """Folders that hold other people's code or what was made of one's own."""
@@ -54,7 +57,7 @@ def scan(folder: Path, settings_of: Callable[[str], Settings]) -> dict[Path, Sta
     settings_of  the settings in force for a URI
     """
     found: dict[Path, Stamp] = {}
-    for path in _listed(folder):
+    for path in islice(_listed(folder), MAX_FILES):
         language, uri = language_of(path), path.as_uri()
         if language is None:
             continue

@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 
 CALM_S = 1.0
 """Changes on disk come in crowds: wait so long for the last of them."""
+LEISURE = 9
+"""Or so many times as long as looking took, so that it takes a tenth of a core at most."""
 TITLE = "Sfumato reads the workspace"
 
 
@@ -36,7 +38,7 @@ def disk_changed(server: SfumatoServer, _: object) -> None:
 
 
 async def _look_when_calm(server: SfumatoServer) -> None:
-    await asyncio.sleep(CALM_S)
+    await asyncio.sleep(max(CALM_S, LEISURE * server.index.took_s))
     server.look_is_due = False
     await look(server)
 

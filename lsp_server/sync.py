@@ -127,7 +127,11 @@ async def _follow(server: SfumatoServer) -> None:
     """The settings first: they say which files may be looked in."""
     await _follow_settings(server)
     await indexing.follow_disk(server)
-    await server.connection.found()
+    server.connection.whenever_found(lambda: server.begin(_introduce(server)))
+
+
+async def _introduce(server: SfumatoServer) -> None:
+    """Tell an engine of the workspace; what was asked before it was there is asked again."""
     diagnostics.ask_again(server)
     await indexing.look(server)
 

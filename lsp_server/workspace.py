@@ -6,6 +6,7 @@ No text is kept here, and nothing waits for it: an answer knows what the engine 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
+from time import monotonic
 from uuid import uuid4
 
 from engine.types import WorkspaceChange, WorkspaceFile
@@ -27,12 +28,14 @@ class WorkspaceIndex:
     """One session's folders, as the engine has been told of them.
 
     is_begun  whether they were looked through yet, or are being
+    took_s    the last time, seconds
     tell      takes a change to the engine and says how many files it keeps; None if it is not there
     """
 
     def __init__(self, tell: Tell, settings_of: Callable[[str], Settings]) -> None:
         self.name = uuid4().hex
         self.is_begun = False
+        self.took_s = 0.0
         self._tell = tell
         self._settings_of = settings_of
         self._stamps: dict[str, Stamp] = {}
@@ -48,20 +51,27 @@ class WorkspaceIndex:
         """
         self.is_begun = True
         async with self._turn:
-            found: dict[Path, Stamp] = {}
-            for folder in folders:
-                found |= await asyncio.to_thread(scan, folder, self._settings_of)
-            names = {path: file_name(path.as_uri()) for path in found}
-            gone = self._stamps.keys() - names.values() - self._live
-            if not found and not self._stamps:
-                return
-            await self._send(WorkspaceChange(self.name, gone=tuple(gone)))
-            stale = [
-                path
-                for path, name in names.items()
-                if name not in self._live and self._stamps.get(name) != found[path]
-            ]
-            await self._send_files({path: found[path] for path in _within(stale, found)}, report)
+            began_s = monotonic()
+            try:
+                await self._refresh(folders, report)
+            finally:
+                self.took_s = monotonic() - began_s
+
+    async def _refresh(self, folders: Iterable[Path], report: Report) -> None:
+        found: dict[Path, Stamp] = {}
+        for folder in folders:
+            found |= await asyncio.to_thread(scan, folder, self._settings_of)
+        names = {path: file_name(path.as_uri()) for path in found}
+        gone = self._stamps.keys() - names.values() - self._live
+        if not found and not self._stamps:
+            return
+        await self._send(WorkspaceChange(self.name, gone=tuple(gone)))
+        stale = [
+            path
+            for path, name in names.items()
+            if name not in self._live and self._stamps.get(name) != found[path]
+        ]
+        await self._send_files({path: found[path] for path in _within(stale, found)}, report)
 
     def edited(self, snapshot: Snapshot) -> None:
         """Note that an open document no longer is what is on disk."""

@@ -5,20 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from engine import WorkspaceChange
+from engine import EngineError, EngineUnreachable, Suggestion, WorkspaceChange
 from tests.support.local_editor import LIMIT_S, LocalEditor, Message
 from tests.support.repositories import commit_all, write
-from tests.support.scripted_client import always
+from tests.support.scripted_client import Answer, always, suggestion
 
 WATCHING: Message = {
     "workspace": {"didChangeWatchedFiles": {"dynamicRegistration": True}},
     "window": {"workDoneProgress": True},
 }
+TOTAL = always("total(a)")
 
 
-async def opened(folder: Path, capabilities: Message | None = None) -> LocalEditor:
+async def opened(
+    folder: Path, capabilities: Message | None = None, answer: Answer = TOTAL
+) -> LocalEditor:
     """An editor with one folder open, which answers the server's questions with null."""
-    editor = LocalEditor(always("total(a)"), folder.parent)
+    editor = LocalEditor(answer, folder.parent)
     editor.engine.run_freely()
     editor.folder = folder.as_uri()
     return await editor.start(capabilities)
@@ -69,6 +72,22 @@ async def test_progress_is_shown_and_a_file_that_changes_is_read_again(tmp_path:
     editor.notify("workspace/didChangeWatchedFiles", {"changes": [change]})
     assert await told_of(editor, "a.py") == "a = 1000\n"
     assert [each["value"]["kind"] for each in editor.told("$/progress")][-1] == "end"
+
+
+@pytest.mark.asyncio
+async def test_an_engine_that_takes_the_place_of_another_is_told_all_again(tmp_path: Path) -> None:
+    folder = write(tmp_path / "project", {"a.py": "a = 1\n", "b.py": "x = \n"})
+    answers: list[Suggestion | EngineError] = [EngineUnreachable("gone")]
+    editor = await opened(folder, answer=lambda _: answers)
+    assert await told_of(editor, "a.py") == "a = 1\n"
+    editor.open((folder / "b.py").as_uri(), "x = \n")
+    await editor.settle()
+    while not editor.engine.changes.empty():
+        editor.engine.changes.get_nowait()
+    editor.engine.indexed.clear()
+    assert await editor.ghosts((folder / "b.py").as_uri(), 4) == []
+    answers[:] = [suggestion("total(a)")]
+    assert await told_of(editor, "a.py") == "a = 1\n"
 
 
 @pytest.mark.asyncio
