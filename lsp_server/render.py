@@ -22,8 +22,9 @@ def item(
 
     The range starts at the word or, in a line that is blank so far, at its start: an editor that
     draws the item late, over characters typed meanwhile, then hides those. It ends at the cursor,
-    or at the end of the line under a fill of several lines, as VS Code requires. With a `selected`
-    popup entry LSP wants that entry's range, and text that extends the entry's.
+    or at the end of the line under a fill of several, as VS Code requires, or where the line is
+    nothing but the fill's own indentation. With a `selected` popup entry LSP wants that entry's
+    range, and text that extends the entry's.
     """
     taken = _taken(number, fill)
     if selected is not None:
@@ -33,7 +34,9 @@ def item(
     typed = _typed(site)
     row, column = site.cursor.line, site.cursor.column
     start = Place(row, column - len(typed.encode()))
-    end = Place(row, len(content(site.lines[row]))) if "\n" in fill else site.cursor
+    line = content(site.lines[row]).decode()
+    whole = "\n" in fill or (not line.strip() and (typed + fill).startswith(line))
+    end = Place(row, len(line.encode())) if whole else site.cursor
     covered = span(site.lines, start, end, encoding)
     return types.InlineCompletionItem(insert_text=typed + fill, range=covered, command=taken)
 

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
-from uuid import uuid4
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 
-from lsp_server import render
+from lsp_server import progress, render
 from lsp_server.actions.desk import Plan
 from lsp_server.actions.page import Declined, Page, rebased
 from lsp_server.language_server import SfumatoServer
@@ -59,7 +59,10 @@ async def apply(server: SfumatoServer, plan: Plan) -> None:
     """Have the editor apply a plan. Raises Declined with its reason if it does not."""
     edit = workspace_edit(server, plan)
     params = types.ApplyWorkspaceEditParams(edit, plan.label)
-    result = await server.workspace_apply_edit_async(params)
+    try:
+        result = await server.workspace_apply_edit_async(params)
+    except JsonRpcException as error:
+        raise Declined(f"The editor did not apply it: {error}.") from error
     if not result.applied:
         raise Declined(f"The editor did not apply it: {result.failure_reason or 'no reason'}.")
 
@@ -74,20 +77,15 @@ async def with_progress(server: SfumatoServer, title: str, work: Work) -> Plan:
 
     Raises Declined if the user cancels it.
     """
-    window = server.client_capabilities.window
-    if not window or not window.work_done_progress:
+    token = await progress.begin(server, title, cancellable=True)
+    if token is None:
         return await silently(server, title, work)
-    token = str(uuid4())
-    progress = server.work_done_progress
-    await progress.create_async(token)
-    progress.begin(token, types.WorkDoneProgressBegin(title, cancellable=True, percentage=0))
 
     def report(message: str, percentage: int) -> None:
-        value = types.WorkDoneProgressReport(message=message, percentage=percentage)
-        progress.report(token, value)
+        progress.report(server, token, percentage, message)
 
     task = asyncio.create_task(work(report))
-    withdrawn = progress.tokens[token]
+    withdrawn = server.work_done_progress.tokens[token]
     withdrawn.add_done_callback(lambda _: task.cancel())
     try:
         return await task
@@ -97,5 +95,4 @@ async def with_progress(server: SfumatoServer, title: str, work: Work) -> Plan:
             raise  # the request was cancelled, not its progress
         raise Declined("You cancelled it.") from None
     finally:
-        del progress.tokens[token]
-        progress.end(token, types.WorkDoneProgressEnd())
+        progress.end(server, token)

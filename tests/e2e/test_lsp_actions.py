@@ -110,6 +110,22 @@ def test_filling_that_is_cancelled_changes_nothing(start: Start) -> None:
     assert editor.progress[-1] == {"kind": "end"}
 
 
+def test_an_editor_that_does_not_apply_an_edit_is_told_so(editor: FakeEditor) -> None:
+    editor.open(HOLES)
+    editor.refuses = ("workspace/applyEdit",)
+    answer = editor.command("sfumato.fillAllHoles", editor.uri)
+    assert answer == "The editor did not apply it: The editor has a bug."
+    editor.refuses = ()
+
+
+def test_an_editor_that_shows_no_progress_though_it_said_so_is_served(editor: FakeEditor) -> None:
+    editor.open(HOLES)
+    editor.refuses = ("window/workDoneProgress/create",)
+    assert editor.command("sfumato.fillAllHoles", editor.uri) is None
+    assert "return 1" in editor.buffer
+    editor.refuses = ()
+
+
 def test_a_plain_client_gets_commands_and_plain_edits(start: Start) -> None:
     editor = start(initialize_params(hole_marker="$1"), fills=FILLS)
     editor.open(HOLES)

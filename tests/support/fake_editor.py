@@ -63,6 +63,7 @@ class FakeEditor:
     progress   what the server told of its progress
     shown      sentences in message boxes
     impatient  whether it cancels whatever shows a progress, at once
+    refuses    methods of the server's requests that it answers with an error
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class FakeEditor:
         self.progress: list[Message] = []
         self.shown: list[str] = []
         self.impatient = False
+        self.refuses: tuple[str, ...] = ()
         self._log_path = cwd / "server.log"
         with self._log_path.open("wb") as log:
             self._process = subprocess.Popen(
@@ -309,6 +311,10 @@ class FakeEditor:
 
     def _answer(self, message: Message) -> None:
         """Do what the server asks for."""
+        if message["method"] in self.refuses:
+            error = {"code": -32603, "message": "The editor has a bug"}
+            self._send({"id": message["id"], "error": error})
+            return
         result: Json = None
         if message["method"] == "workspace/applyEdit":
             self._apply(message["params"]["edit"])
