@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from engine.errors import CheckpointError, EngineError, EngineUnreachable, RequestTooLong
 from engine.types import (
@@ -97,6 +97,7 @@ class Connection:
         self._greet: Callable[[], None] = lambda: None
         self._client: Client | None = None
         self._attempt: asyncio.Task[None] | None = None
+        self._running = 0
         self._failures = 0
         self._next_attempt_s = 0.0
         self.status = Status("starting")
@@ -124,7 +125,8 @@ class Connection:
             self.wake()
             return
         started_s = asyncio.get_running_loop().time()
-        after = self._with_info("idle")
+        news: dict[str, Any] = {}
+        self._running += 1
         self._set(self._with_info("busy"))
         try:
             async with aclosing(client.infill(request)) as drafts:
@@ -132,12 +134,11 @@ class Connection:
                     if isinstance(draft, Suggestion):
                         last_ms = (asyncio.get_running_loop().time() - started_s) * 1000
                         passes = max(1, draft.timings.forward_passes)
-                        after = replace(
-                            after,
-                            last_ms=round(last_ms, 1),
-                            tokens_per_pass=round(draft.timings.filled_tokens / passes, 2),
-                            unchecked=_UNCHECKED if draft.verdict == "unchecked" else "",
-                        )
+                        news = {
+                            "last_ms": round(last_ms, 1),
+                            "tokens_per_pass": round(draft.timings.filled_tokens / passes, 2),
+                            "unchecked": _UNCHECKED if draft.verdict == "unchecked" else "",
+                        }
                         self._failures = 0
                     yield draft
         except EngineUnreachable as error:
@@ -145,10 +146,12 @@ class Connection:
         except RequestTooLong as error:
             logger.info("%s", error)
         except EngineError as error:
-            after = replace(self._with_info("error"), message=str(error))
+            news = {"state": "error", "message": str(error)}
         finally:
+            self._running -= 1
             if self._client is client:
-                self._set(after)
+                status = self._with_info("busy" if self._running else "idle")
+                self._set(replace(status, **news))
 
     async def survey(self, request: SurveyRequest) -> Survey | None:
         """What there is to do in a text; None without an engine, which is then looked for."""

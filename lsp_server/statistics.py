@@ -61,7 +61,7 @@ class Statistics:
         self._new[event] += 1
         self._new["characters_saved"] += characters
         if self._new.total() > BATCH:
-            self.save()
+            self.save(patience_s=0)
 
     def waited(self, spent_ms: float) -> None:
         """A suggestion took so long from the request on."""
@@ -71,15 +71,18 @@ class Statistics:
         """The file's counts and the new ones."""
         return _summarised(read(self._file) + self._new)
 
-    def save(self) -> None:
-        """Add the new counts to the file; where that fails they stay here, to be tried again."""
+    def save(self, patience_s: float = LOCK_PATIENCE_S) -> None:
+        """Add the new counts to the file; where that fails they stay here, to be tried again.
+
+        patience_s  to wait for another editor that is at it; none while the user types
+        """
         import filelock
 
         if not self._new:
             return
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(f"{self._file}.lock", timeout=LOCK_PATIENCE_S):
+            with filelock.FileLock(f"{self._file}.lock", timeout=patience_s):
                 partial = self._file.with_suffix(".partial")
                 partial.write_text(json.dumps(read(self._file) + self._new))
                 partial.replace(self._file)

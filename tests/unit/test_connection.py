@@ -74,6 +74,24 @@ async def test_it_says_starting_then_idle_busy_idle() -> None:
     assert (await outlook.status("idle")).last_ms is not None
 
 
+async def test_it_is_busy_until_the_last_of_several_is_answered() -> None:
+    client = ScriptedClient(always("f()"))
+    outlook = Outlook(client)
+    outlook.connection.wake()
+    await outlook.status("idle")
+    fills = [asyncio.create_task(outlook.fill()) for _ in range(2)]
+    for _ in fills:
+        await client.asked.get()
+        await outlook.status("busy")
+    client.leave.release()
+    await asyncio.wait(fills, return_when=asyncio.FIRST_COMPLETED)
+    assert outlook.connection.status.state == "busy"
+    assert outlook.connection.status.last_ms is not None
+    client.leave.release()
+    await asyncio.wait(fills)
+    assert outlook.connection.status.state == "idle"
+
+
 async def test_a_request_before_there_is_an_engine_gets_nothing_and_looks_for_one() -> None:
     outlook = Outlook(engine())
     assert await outlook.fill() == []

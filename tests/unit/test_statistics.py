@@ -62,15 +62,12 @@ def test_a_spoilt_file_is_begun_anew(
     assert "begun anew" in caplog.text
 
 
-def test_counts_that_cannot_be_saved_are_kept_for_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(statistics, "LOCK_PATIENCE_S", 0)
+def test_counts_that_cannot_be_saved_are_kept_for_later(tmp_path: Path) -> None:
     file = tmp_path / "statistics.json"
     counts = Statistics(file)
     counts.count("shown")
     with filelock.FileLock(f"{file}.lock"):
-        counts.save()
+        counts.save(patience_s=0)
     assert not file.exists()
     counts.save()
     assert summary_of(file).shown == 1
