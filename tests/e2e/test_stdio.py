@@ -49,13 +49,13 @@ Spawn = Callable[..., subprocess.Popen[bytes]]
 @pytest.fixture
 def spawn(tmp_path: Path) -> Iterator[Spawn]:
     """Starts servers whose engine fills every hole with "filled"."""
-    command = [sys.executable, "-P", "-m", "tests.support.scripted_server", "{}"]
+    command = [sys.executable, "-P", "-m", "tests.support.scripted_server"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(tmp_path)}
     pipe = subprocess.PIPE
     with ExitStack() as servers:
-        yield lambda *port: servers.enter_context(
+        yield lambda **script: servers.enter_context(
             subprocess.Popen(
-                [*command, *port],
+                [*command, json.dumps(script)],
                 0,
                 cwd=tmp_path,
                 env=environment,
@@ -135,7 +135,7 @@ def test_a_request_that_is_withdrawn_at_once_gets_a_result(spawn: Spawn) -> None
 def test_over_tcp_it_is_the_same(spawn: Spawn) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    server = spawn(str(port))
+    server = spawn(port=port)
     with connected(port) as wire:
         wire.sendall(framed(INITIALIZE, OPEN, ASK, CHANGE, SHUTDOWN, EXIT))
         output = b"".join(iter(lambda: wire.recv(2**16), b""))
@@ -146,7 +146,7 @@ def test_over_tcp_it_is_the_same(spawn: Spawn) -> None:
 def test_over_tcp_an_editor_that_hangs_up_ends_the_server(spawn: Spawn) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    server = spawn(str(port))
+    server = spawn(port=port)
     with connected(port) as wire:
         wire.sendall(framed(INITIALIZE)[:-1])
     assert server.wait(LIMIT_S) == 0

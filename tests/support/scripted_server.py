@@ -1,6 +1,6 @@
 """The real language server over stdio, with a scripted engine in the place of the real client.
 
-Run as a program with a port, for TCP, or none behind its one argument, a JSON object:
+Run as a program whose one argument is a JSON object; others, such as `--model`, are passed over:
 
     {"fill": TEXT}         every hole is filled with TEXT
     {"fills": {KEY: TEXT}} ... with the TEXT whose KEY stands nearest in front of it
@@ -8,6 +8,7 @@ Run as a program with a port, for TCP, or none behind its one argument, a JSON o
     {"hold": true}         no answer ever comes
     {"down": SENTENCE}     there is no engine, for this reason; the second attempt finds one
     {"engine": FOLDER}     the real client finds or starts a process that plays the script in FOLDER
+    {"port": NUMBER}       TCP in the place of stdio
 """
 
 import hashlib
@@ -85,8 +86,9 @@ def _connect(script: dict[str, Any]) -> Connect:
 
 
 if __name__ == "__main__":
-    server = build_server(_connect(json.loads(sys.argv[1])), back_off_s=(0.0,))
-    if len(sys.argv) > 2:
-        run_tcp(server, "127.0.0.1", int(sys.argv[2]))
+    given = json.loads(sys.argv[1])
+    server = build_server(_connect(given), back_off_s=(0.0,))
+    if "port" in given:
+        run_tcp(server, "127.0.0.1", given["port"])
     else:
         run_stdio(server)
