@@ -38,7 +38,7 @@ test-editors: $(READY) vscode ## type into real Neovims and a real VS Code; pict
 	SFUMATO_EDITORS=$(CURDIR)/build/editors $(VENV)/bin/pytest tests/e2e/neovim tests/editors
 
 pictures: $(READY) test-editors ## make the pictures of the README anew
-	$(VENV)/bin/python docs/draw_ghost_text.py examples/queue.ts 2
+	$(VENV)/bin/python docs/draw_ghost_text.py examples/queue.ts 1
 	cp build/editors/vscode.png build/editors/neovim.png docs/pictures
 
 $(READY): pyproject.toml constraints.txt

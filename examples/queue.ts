@@ -2,7 +2,11 @@ export class Queue<T> {
   private items: T[] = [];
 
   push(item: T): void {
-    this.items.push($0);
+    this.items.push(item);
+  }
+
+  unshift(item: T): void {
+    $0
   }
 
   pop(): T | undefined {

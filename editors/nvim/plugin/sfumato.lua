@@ -7,7 +7,7 @@ end
 vim.g.loaded_sfumato = true
 
 if vim.fn.has('nvim-0.10') == 0 then
-  vim.api.nvim_err_writeln('Sfumato needs Neovim 0.10 or newer.')
+  vim.notify('Sfumato needs Neovim 0.10 or newer.', vim.log.levels.ERROR)
   return
 end
 
