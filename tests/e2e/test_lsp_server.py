@@ -191,6 +191,14 @@ def test_odd_documents_get_suggestions(
     assert ghost["insertText"] == "filled"
 
 
+def test_it_holds_little_memory_however_often_a_file_is_opened(plain: FakeEditor) -> None:
+    for _ in range(20):
+        plain.open("x = $0\n" + "y = 1\n" * 20_000)
+        assert plain.ghost(invoked=True) is not None
+        plain.notify("textDocument/didClose", {"textDocument": {"uri": plain.uri}})
+    assert plain.server_mb < 150
+
+
 def test_a_line_of_a_megabyte_gets_none(plain: FakeEditor) -> None:
     plain.open(" " * 1_000_000 + "x$0y")
     assert plain.ghost() is None

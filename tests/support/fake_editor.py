@@ -15,6 +15,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, Self
 
+import psutil
+
 Json = Any
 """Whatever JSON can hold."""
 Message = dict[str, Json]
@@ -112,6 +114,11 @@ class FakeEditor:
     def log(self) -> str:
         """What the server wrote to stderr so far."""
         return self._log_path.read_text()
+
+    @property
+    def server_mb(self) -> float:
+        """Resident memory of the server process."""
+        return psutil.Process(self._process.pid).memory_info().rss / 2**20
 
     def open(self, text: str, language: str = "python", uri: str = "file:///ws/a.py") -> None:
         """Open a document; `$0` in it, if there, is the cursor and not part of the text."""
