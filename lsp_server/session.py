@@ -86,10 +86,7 @@ class Session:
             return split_lines(encode(change.text)), None
         start = place_at(lines, change.range.start, self.encoding)
         end = place_at(lines, change.range.end, self.encoding)
-        start, end = (
-            min(start, end),
-            max(start, end),
-        )  # LSP says nothing of a range that is reversed
+        start, end = sorted((start, end))  # LSP says nothing of a range that is reversed
         removal = None if change.text else _removal(lines, start, end, earlier)
         return splice(lines, start, end, encode(change.text)), removal
 
