@@ -61,4 +61,5 @@ def test_ghost_text_is_drawn_in_neovim(code: Window, folder: Path) -> None:
         editor.wait(
             lambda lines: any(re.search(r"        if name \S", line) for line in lines[18:20])
         )
+        editor.wait_for(" ms")  # what it took, said in the status line
         code.draw(editor.html(ROWS, COLUMNS), ARTIFACTS / "neovim.png")
