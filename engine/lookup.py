@@ -71,6 +71,16 @@ SEVERAL_LINES = Weights(
 """Where a fill may have several, though one may be right."""
 
 
+IN_BRACKETS = Weights(
+    place=(0.659, 0.289, 1.825, 1.625, 0.603, 0.185, -0.704),
+    fill=(-0.683, 0.909, -2.185, 0.735, 0.0),
+    none=(3.04, 0.0, 1.02, 0.92),
+)
+"""Where the line goes on behind the hole, which mostly is with what closes it. Those within a line,
+times 0.684, which puts the right fill first more often than weights of their own do (32.6 and 31.6
+% of 2,554 holes), and what is fitted to that for none of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Guess:
     """A fill, and the log-odds (nats) that it is right, by where it stands alone."""
@@ -131,6 +141,8 @@ class Site:
     @property
     def weights(self) -> Weights:
         """Of what speaks for a fill."""
+        if self.rest:
+            return IN_BRACKETS
         return WITHIN_A_LINE if self.max_lines == 1 else SEVERAL_LINES
 
     @property

@@ -3,10 +3,10 @@
     .venv/bin/python -m tests.bench.lookup_weights FIT CHECK [--holes 120]
 
 FIT and CHECK are folders of projects, one folder each, none of them held out; no model is asked.
-Holes (the rest of a line, a line, a few lines) are cut from their files, near copies left out, and
-looked up in their own file, with their project and without. The likelihood of what was there is
-maximised over FIT. Of CHECK it prints how often the first guess is right, and among the holes where
-it is surest; where a fill may have one line, and where several.
+Holes (the rest of a line, a line, a few lines, the inside of brackets) are cut from their files,
+near copies left out, and looked up in their own file, with their project and without. The
+likelihood of what was there is maximised over FIT. Of CHECK it prints how often the first guess is
+right, and among the holes where it is surest; for each set of weights.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from engine.lookup import (
+    IN_BRACKETS,
     SEVERAL_LINES,
     WITHIN_A_LINE,
     Evidence,
@@ -35,7 +36,13 @@ from engine.workspace import Workspaces
 from tests.bench.likelihood import maximise
 
 _SEVERAL = 10
-LINES = {"rest-of-line": (1,), "whole-line": (1, _SEVERAL), "multi-line": (_SEVERAL,)}
+WEIGHTS = {"one line": WITHIN_A_LINE, "several": SEVERAL_LINES, "in brackets": IN_BRACKETS}
+LINES = {
+    "rest-of-line": (1,),
+    "whole-line": (1, _SEVERAL),
+    "multi-line": (_SEVERAL,),
+    "in-brackets": (1,),
+}
 """How many lines are allowed, by kind of hole: where several are, one may be right."""
 MOST_FILES = 1_500
 COVERAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 1.0)
@@ -43,12 +50,12 @@ AMPLE_BYTES = 2**30
 
 
 class Choice(NamedTuple):
-    """A hole: what was found for it, the features of none, what was there, of how many lines."""
+    """A hole: what was found for it, the features of none, what was there, weighed by what."""
 
     found: dict[bytes, Evidence]
     none: tuple[float, ...]
     truth: bytes
-    max_lines: int
+    weights: Weights
 
 
 class Choices(NamedTuple):
@@ -84,14 +91,14 @@ def main() -> None:
     options = parser.parse_args()
     learned = list(collect(options.fit, options.holes))
     checked = list(collect(options.check, options.holes))
-    for max_lines, weights in ((1, WITHIN_A_LINE), (_SEVERAL, SEVERAL_LINES)):
-        print(f"lines, at most: {max_lines}")
-        check = tensors([one for one in checked if one.max_lines == max_lines])
+    for name, weights in WEIGHTS.items():
+        print(name)
+        check = tensors([one for one in checked if one.weights is weights])
         tell("as it is", check, Fitted(*map(torch.tensor, weights)))
-        found = fit(tensors([one for one in learned if one.max_lines == max_lines]), weights)
+        found = fit(tensors([one for one in learned if one.weights is weights]), weights)
         tell("fitted", check, found)
-        for name, values in found._asdict().items():
-            print(name, [round(value, 3) for value in values.tolist()])
+        for part, values in found._asdict().items():
+            print(part, [round(value, 3) for value in values.tolist()])
 
 
 def collect(folder: Path, holes: int) -> Iterator[Choice]:
@@ -113,7 +120,8 @@ def choices(item: Item, max_lines: int, workspaces: Workspaces) -> Iterator[Choi
     if site := Site.of(request.text, request.hole, max_lines):
         for shelves in (workspaces.around(request), []):
             found = evidence(site, shelves)
-            yield Choice(found, of_none(site, len(found), is_alone=not shelves), truth, max_lines)
+            none = of_none(site, len(found), is_alone=not shelves)
+            yield Choice(found, none, truth, site.weights)
 
 
 def tensors(of: list[Choice]) -> Choices:
