@@ -70,3 +70,30 @@ def test_typing_in_a_file_gets_a_completion_that_fits(folder: Path) -> None:
         assert editor.buffer.startswith(before)
         assert editor.buffer.endswith(after)
         compile(editor.buffer, "inventory.py", "exec")
+
+
+JAVA = """\
+class Basket {
+    void add(String name, int count) {
+        requireNonNull(name, "a name");
+        items.merge(name, count, Integer::sum);
+    }
+
+    void remove(String name) {
+        requireNonNull()
+        items.remove(name);
+    }
+}
+"""
+
+
+def test_brackets_that_the_editor_closed_are_filled(folder: Path) -> None:
+    params = initialize_params(debounce_ms=0)
+    with FakeEditor([SFUMATO, "lsp"], folder, dict(os.environ), params) as editor:
+        editor.status("idle")
+        editor.open(JAVA, "java", f"file://{folder}/Basket.java")
+        editor.move(r"requireNonNull\((?=\))")
+        item = editor.ghost()
+        assert item is not None
+        editor.accept(item)
+        assert 'requireNonNull(name, "a name")\n' in editor.buffer
