@@ -25,8 +25,8 @@ class Configuration:
         return parsed
 
     def push(self, raw: object) -> Parsed:
-        """Take what a client that cannot be asked has sent."""
-        parsed = parse(raw, self.general)
+        """Take what a client that cannot be asked has sent: all of it, as clients do."""
+        parsed = parse(raw, self._initial)
         self.general = parsed.settings
         return parsed
 

@@ -49,6 +49,16 @@ def test_a_wrong_setting_is_named_once_and_the_others_hold(tmp_path: Path) -> No
     play(tmp_path, script)
 
 
+def test_a_setting_that_the_user_took_out_is_as_it_was_at_first(tmp_path: Path) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "x = \n")
+        for settings, ghosts in (({"enabled": False}, []), ({}, ["total(a)"])):
+            editor.notify("workspace/didChangeConfiguration", {"settings": {"sfumato": settings}})
+            assert await editor.ghosts(URI, 4) == ghosts
+
+    play(tmp_path, script, min_chance_percent=0)
+
+
 def test_only_what_the_user_must_mend_is_shown(tmp_path: Path) -> None:
     class Broken(LocalEditor):
         async def _connect(self) -> Any:
