@@ -94,8 +94,9 @@ class Guard:
 
     def _client(self, request: Request) -> str:
         if not self._keys:
-            host = request.headers.get("host", "").rpartition(":")
-            if (host[0] if host[2].isdigit() else request.headers.get("host", "")) in _LOOPBACK:
+            host = request.headers.get("host", "").lower()
+            name, _, port = host.rpartition(":")
+            if (name if port.isdigit() else host) in _LOOPBACK:
                 return NOBODY
             raise ApiError("Ask for this server by the name localhost.", 421)
         client = self._keys.client(request.headers.get("authorization", ""))

@@ -155,7 +155,7 @@ def test_what_two_clients_call_the_same_workspace_is_not_shared() -> None:
 
 def test_without_keys_only_this_machine_may_be_named() -> None:
     client = client_of(Keys())
-    for host in ("localhost", "localhost:8012", "127.0.0.1:8012", "[::1]:8012"):
+    for host in ("localhost", "LOCALHOST:8012", "127.0.0.1:8012", "[::1]:8012"):
         assert client.get("/v1/models", headers={"Host": host}).status_code == 200
     for host in ("evil.example", "localhost.evil.example:80", ""):
         assert client.get("/v1/models", headers={"Host": host}).status_code == 421
