@@ -29,7 +29,7 @@ from engine.analogy import carried_over, exchanges
 from engine.outline import FILE_END, laid_out
 from engine.shelves import LEAST_BYTES, REACH_BYTES, Match, Page, Shelf
 from engine.types import Span
-from grammars import common_prefix
+from grammars import common_prefix, unmatched
 
 _AFTER_BYTES = 200
 _BLOCK_BYTES = 1_000
@@ -43,7 +43,6 @@ _CARRIED = 6
 """Of the best places the fill is carried over to the hole."""
 _LEAST_CHANCE = 1e-9
 _CLOSERS = (b")", b"]", b"}", b'"', b"'", b"`")
-_BRACKETS = dict(zip(b"([{", b")]}", strict=True))
 _WORD = re.compile(rb"[^\W\d]\w*")
 _IMPORT = re.compile(rb"(?:#[ \t]*include|import|from|use|using)\b")
 
@@ -302,32 +301,14 @@ def _up_to_rest(line: bytes, rest: bytes) -> bytes:
         return b""
     if not rest:
         return line
-    shared = {end: common_prefix(line[end:], rest) for end in _all(rest[:1], line)}
+    shared = {
+        end: common_prefix(line[end:], rest) for end, byte in enumerate(line) if byte == rest[0]
+    }
     most = max(shared.values(), default=0)
-    ends = (end for end, count in shared.items() if count == most)
-    fills = (line[:end] for end in ends)
+    fills = (line[:end] for end, count in shared.items() if count == most)
     if rest[:1] in _CLOSERS:
-        fills = filter(_is_closed, fills)
+        fills = (fill for fill in fills if not any(unmatched(fill)))
     return next(fills, b"")
-
-
-def _all(part: bytes, text: bytes) -> Iterator[int]:
-    """Where it stands."""
-    at = text.find(part)
-    while at >= 0:
-        yield at
-        at = text.find(part, at + 1)
-
-
-def _is_closed(fill: bytes) -> bool:
-    """Is every bracket in it closed, and none that was opened before?"""
-    open_brackets = list[int]()
-    for byte in fill:
-        if byte in _BRACKETS:
-            open_brackets.append(_BRACKETS[byte])
-        elif byte in _BRACKETS.values() and (not open_brackets or open_brackets.pop() != byte):
-            return False
-    return not open_brackets
 
 
 def _score(found: Evidence, weights: Weights) -> float:
