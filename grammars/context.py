@@ -122,8 +122,10 @@ class Context:
         head, tail = self.text[: self.end + len(rest)], self.text[self.end + len(rest) :]
         least, best = self._least_faults(), None
         for end in self.language.ends:
+            if not least:
+                break
             other = Context(self.language, head + end + tail, self.start, self.end)
-            if least and (count := other._least_faults()) < least:
+            if (count := other._least_faults()) < least:
                 least, best = count, other
         return best
 
