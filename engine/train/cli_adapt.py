@@ -24,7 +24,7 @@ from engine.train.loop import Run, RunSettings
 from engine.train.pack import pack
 from engine.train.team import in_a_team
 
-_MUON_LR, _ADAM_LR = 0.002, 0.001
+MUON_LR, ADAM_LR = 0.002, 0.001
 _HOLES = 40
 _NAMES_SHOWN = 5
 
@@ -45,8 +45,8 @@ def run(options: argparse.Namespace) -> None:
     settings = RunSettings(
         options.minutes,
         BatchShape(options.chunks, tokens, tokens * 7 // 4 // 64 * 64, (16, 16, 32)),
-        muon_lr=_MUON_LR,
-        adam_lr=_ADAM_LR,
+        muon_lr=MUON_LR,
+        adam_lr=ADAM_LR,
         seed=options.seed,
         compiled=False,  # compiling takes as long as the whole training
         title=f"sfumato-{options.on.resolve().name}",

@@ -32,7 +32,7 @@ from engine.train.optim import Optimizers, rate
 from engine.train.pack import Row, load_packed
 from engine.train.team import ALONE, Team
 
-_EDIT_RATE = 0.15
+EDIT_RATE = 0.15
 """Share of the visible canvas tokens that are made wrong."""
 
 
@@ -214,7 +214,7 @@ class Run:
 
     def _forward(self, batch: Batch, noise: torch.Generator, run_trunk: Trunk) -> Losses:
         there, vocabulary = batch.to(self.placement.device), self.model.config.vocabulary
-        whole = noised(there, noise, vocabulary, _EDIT_RATE)
+        whole = noised(there, noise, vocabulary, EDIT_RATE)
         mine = self.team.share(whole)
         return task_losses(self.model, mine, self.placement, self.step, run_trunk)
 

@@ -30,6 +30,7 @@ from engine.train import corrupt, data, loss, tiles
 from engine.train.cli_train import read_sources
 from engine.train.corpus import SourceFile
 from engine.train.data import Batch, Batches, BatchShape
+from engine.train.loop import EDIT_RATE
 from engine.train.loss import Trunk, noised, task_losses, trunk
 from engine.train.mix import MIX, sample
 from engine.train.optim import Optimizers, rate
@@ -38,7 +39,6 @@ from engine.train.pack import pack_files
 _SHAPE = BatchShape(chunks=4, tokens=256, slots=448, sizes=(16, 16, 32))
 _CONFIG = DenoiserConfig(8192, 128, 3, 2, 1, 352, pointer=True)
 _MUON_LR, _ADAM_LR = 0.01, 0.006
-_EDIT_RATE = 0.15
 _TRAIN_CHARACTERS, _HELD_OUT_CHARACTERS = 12_000_000, 1_500_000
 _SCORED_BATCHES = 48
 _TRUNK: Trunk = torch.compile(trunk, dynamic=False)
@@ -224,7 +224,7 @@ def trained(
         source = Batches(packed, MIX, _SHAPE, variant.seed)
         for step in range(steps):
             progress = step / steps
-            edits = _EDIT_RATE if progress >= variant.edits_from else 0.0
+            edits = EDIT_RATE if progress >= variant.edits_from else 0.0
             batch = variant.prepare(source[step])
             task = noised(batch, noise, variant.vocabulary, edits)
             task_losses(model, task, placement, step, _TRUNK).total.backward()

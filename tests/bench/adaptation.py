@@ -29,19 +29,18 @@ from engine.infill import Engine
 from engine.model import Denoiser
 from engine.rendezvous import DEFAULT_MODEL
 from engine.train.adapt import divide, draw_holes
+from engine.train.cli_adapt import ADAM_LR, MUON_LR
 from engine.train.cli_train import read_sources
 from engine.train.data import Batches, BatchShape
 from engine.train.evaluate import as_used
 from engine.train.items import Item
-from engine.train.loop import validation_loss
+from engine.train.loop import EDIT_RATE, validation_loss
 from engine.train.loss import noised, task_losses
 from engine.train.mix import MIX
 from engine.train.optim import Optimizers, rate
 from engine.train.pack import Row
 from tests.bench.ablations import rows
 
-_MUON_LR, _ADAM_LR = 0.002, 0.001
-_EDIT_RATE = 0.15
 _HOLES = 60
 
 
@@ -65,7 +64,7 @@ Update = Callable[[float], None]
 
 def all_weights(model: Denoiser) -> Update:
     """As `sfumato train --on` does it."""
-    return Optimizers(model, _MUON_LR, _ADAM_LR).step
+    return Optimizers(model, MUON_LR, ADAM_LR).step
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ def adapt(
     noise, source = torch.Generator().manual_seed(0), Batches(packed, MIX, shape, seed=0)
     model.train()
     for step in range(steps):
-        task = noised(source[step], noise, model.config.vocabulary, _EDIT_RATE)
+        task = noised(source[step], noise, model.config.vocabulary, EDIT_RATE)
         task_losses(model, task, placement, step).total.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         update(rate(step / steps))

@@ -38,6 +38,7 @@ from engine.train.corrupt import _noise_times as times  # pyright: ignore[report
 from engine.train.data import Batch, Batches, BatchShape
 from engine.train.evaluate import Score, paced
 from engine.train.items import Item, draw_items
+from engine.train.loop import EDIT_RATE
 from engine.train.loss import Task, noised, task_losses, trunk
 from engine.train.mix import MIX
 from engine.train.optim import Optimizers
@@ -45,7 +46,7 @@ from engine.train.pack import Row, load_packed
 
 _KINDS = ("rest-of-line", "whole-line")
 _MUON_LR, _ADAM_LR = 0.001, 0.0006
-_ENTROPY_WEIGHT, _EDIT_RATE = 0.5, 0.15
+_ENTROPY_WEIGHT = 0.5
 _TRUNK = torch.compile(trunk, dynamic=False)
 
 
@@ -101,7 +102,7 @@ def sharpen(
     for step in range(steps):
         batch = source[step]
         task = in_own_order(model, batch, noise, placement) if way.own_order else None
-        task = task or noised(batch, noise, model.config.vocabulary, _EDIT_RATE)
+        task = task or noised(batch, noise, model.config.vocabulary, EDIT_RATE)
         loss = task_losses(model, task, placement, step, _TRUNK).total
         if way.certain:
             loss = loss + _ENTROPY_WEIGHT * doubt(model, task, placement)
