@@ -11,7 +11,7 @@ from threading import Event
 from typing import Protocol
 
 from engine.batch import Batch
-from engine.errors import EngineBusy, EngineError
+from engine.errors import EngineError
 from engine.turns import Turns
 from engine.types import Draft, EngineInfo, InfillRequest, Suggestion, WorkspaceChange
 
@@ -78,11 +78,9 @@ class Desk:
         Raises EngineError; EngineBusy when too many wait, or the time is up before it is its turn.
         """
         arrived_s = time.monotonic()
-        async with self.turns.turn(client, request.group):
-            waited_ms = (time.monotonic() - arrived_s) * 1000
-            left_ms = request.budget_ms - waited_ms
-            if request.budget_ms > 0 and left_ms <= 0:
-                raise EngineBusy(f"The engine is busy: the request waited for {waited_ms:.0f} ms.")
+        patience_s = request.budget_ms / 1000 if request.budget_ms > 0 else None
+        async with self.turns.turn(client, request.group, patience_s):
+            left_ms = request.budget_ms - (time.monotonic() - arrived_s) * 1000
             loop, stop = asyncio.get_running_loop(), Event()
             words: asyncio.Queue[Word | EngineError | None] = asyncio.Queue()
 

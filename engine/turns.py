@@ -34,11 +34,15 @@ class _Turn:
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
-    """A request, by its number in the order of all, that is to get a turn."""
+    """A request, by its number in the order of all, that is to get a turn.
+
+    overtaken  how often another got it although this one's client had none for longest
+    """
 
     number: int
     group: str
     turn: asyncio.Future[_Turn]
+    overtaken: int = 0
 
 
 class Turns:
@@ -46,7 +50,8 @@ class Turns:
 
     A key overtakes the request before it: a place in a queue would be lost at every key, but not
     when a client had its last turn. And the newest request is the likeliest to be wanted still when
-    it is done, so of the few whose turn it nearly is, the one who asked last comes first.
+    it is done, so of the few whose turn it nearly is, the one who asked last comes first; but
+    nobody is overtaken for ever by those that come later and later.
 
     shared_by  requests of one group of a client that may have a turn together
     """
@@ -61,9 +66,21 @@ class Turns:
         self._last: dict[str, int] = {}  # of the clients remembered, the one longest without first
 
     @asynccontextmanager
-    async def turn(self, client: str, group: str = "") -> AsyncGenerator[None]:
-        """Wait for a turn and have it. Raises EngineBusy when too many wait already."""
-        turn = self._at_once(client, group) or await self._wait(client, group)
+    async def turn(
+        self, client: str, group: str = "", patience_s: float | None = None
+    ) -> AsyncGenerator[None]:
+        """Wait for a turn and have it.
+
+        Raises EngineBusy when too many wait already, or after so many seconds.
+        """
+        turn = self._at_once(client, group)
+        try:
+            async with asyncio.timeout(patience_s):
+                turn = turn or await self._wait(client, group)
+        except TimeoutError as error:
+            raise EngineBusy(
+                f"The engine is busy: the request waited for {patience_s:.1f} s."
+            ) from error
         try:
             yield
         finally:
@@ -154,7 +171,12 @@ class Turns:
         """Of the clients longest without a turn, up to half of all that wait, who asked last."""
         few = min(_FEW, (len(self._waiting) + 1) // 2)
         longest = nsmallest(few, self._waiting, key=self._last_turn)
-        return max(longest, key=lambda client: self._waiting[client][0].number)
+        first = self._waiting[longest[0]][0]
+        if first.overtaken == _FEW:
+            return longest[0]
+        chosen = max(longest, key=lambda client: self._waiting[client][0].number)
+        first.overtaken += chosen != longest[0]
+        return chosen
 
     def _first_of(self, queue: deque[_Waiting]) -> list[_Waiting]:
         """Take the first out of a queue, and those that share its turn, who have not left."""

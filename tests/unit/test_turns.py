@@ -106,6 +106,30 @@ async def test_a_request_that_overtakes_another_has_its_place() -> None:
 
 
 @pytest.mark.asyncio
+async def test_nobody_is_overtaken_for_ever_by_those_who_come_later() -> None:
+    hall = Hall(Turns(1))
+    names = [f"{client}1" for client in "abcdefghijklmnopq"]
+    for name in names[:3]:
+        await hall.come(name)
+    for coming in names[3:]:
+        await hall.come(coming)
+        await hall.end(hall.began[-1])
+    assert "b1" in hall.began
+
+
+@pytest.mark.asyncio
+async def test_who_waited_in_vain_is_told_when_the_time_is_up() -> None:
+    hall = Hall(Turns(1))
+    await hall.come("a1")
+    with pytest.raises(EngineBusy, match="the request waited"):
+        async with hall.turns.turn("b", patience_s=0.01):
+            raise AssertionError
+    await hall.come("c1")
+    await hall.end("a1")
+    assert hall.began == ["a1", "c1"]
+
+
+@pytest.mark.asyncio
 async def test_who_leaves_is_not_waited_for() -> None:
     hall = Hall(Turns(1, most_waiting=1))
     await hall.come("a1")
