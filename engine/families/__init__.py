@@ -92,19 +92,32 @@ def load(path: Path, placement: Placement) -> Model:
         raise CheckpointError(f"{path} says where a server is: a model that runs here is needed")
     if is_ours(path):
         return sfumato.load(path, placement)
-    folder = Folder(path)
-    return _plan(folder, _family(folder)).load(placement)
+    _, plan, _ = _understood(path)
+    return plan.load(placement)
 
 
 def describe(path: Path) -> Description:
-    """Raises CheckpointError where `load` would have no family for the folder, or no files."""
+    """Raises CheckpointError where `load` would; the weights are not read."""
     if is_ours(path):
         checkpoint.verify(path)
         return Description(checkpoint.FAMILY, *Folder(path).weigh(), sfumato.FACTS)
+    folder, plan, family = _understood(path)
+    plan.check()
+    return Description(f"{folder.architecture} ({family})", *folder.weigh(), plan.facts)
+
+
+def _understood(path: Path) -> tuple[Folder, Plan, str]:
+    """A folder of others, its plan, and the family's name. Raises CheckpointError."""
     folder = Folder(path)
-    family = _family(folder)
-    name = f"{folder.architecture} ({family.__name__.rpartition('.')[2]})"
-    return Description(name, *folder.weigh(), _plan(folder, family).facts)
+    folder.refuse_if_quantised()
+    try:
+        family = _family(folder)
+        return folder, family.plan(folder), family.__name__.rpartition(".")[2]
+    except (TypeError, ValueError, KeyError, AttributeError) as error:  # JSON of any shape
+        raise CheckpointError(
+            f"{path}: config.json or the tokenizer's files are not as this family has them:"
+            f" {error!r}"
+        ) from error
 
 
 def _family(folder: Folder) -> ModuleType:
@@ -117,12 +130,6 @@ def _family(folder: Folder) -> ModuleType:
     )
 
 
-def _plan(folder: Folder, family: ModuleType) -> Plan:
-    return family.plan(folder)
-
-
 def is_ours(path: Path) -> bool:
     """Our own folders, whole or not, are known by their sums or their family."""
-    if not (path / "config.json").is_file() or (path / "SHA256SUMS").is_file():
-        return True
-    return "family" in Folder(path).config
+    return (path / "SHA256SUMS").is_file() or "family" in Folder(path).config

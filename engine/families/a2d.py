@@ -31,7 +31,7 @@ def plan(folder: Folder) -> Plan:
     codec, norm = codec_of(folder), _QK_NORM[folder.architecture]
     turn_end = codec.specials.get("<|im_end|>")
     layout = BlockLayout(
-        block=int(folder.config.get("block_size") or _BLOCK),
+        block=folder.number("block_size", _BLOCK),
         mask=codec.mask(folder.config),
         end=codec.end(folder.config) if turn_end is None else turn_end,
     )

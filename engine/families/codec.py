@@ -99,7 +99,7 @@ class FolderCodec:
 
     def refuse_unless_within(self, vocabulary: int, mask: int) -> None:
         """Raises CheckpointError where the model has no rows for the tokens."""
-        if max(self.size, mask + 1) > vocabulary:
+        if mask < 0 or max(self.size, mask + 1) > vocabulary:
             raise CheckpointError(
                 f"{self._path}: the tokenizer has {self.size} tokens and the mask is {mask}, the"
                 f" model has {vocabulary}: these files are of different checkpoints"

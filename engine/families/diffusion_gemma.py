@@ -129,10 +129,18 @@ class _Plan:
     def facts(self) -> Facts:
         return Facts(sees_suffix=False)
 
-    def load(self, placement: Placement) -> CanvasOnContext:
+    def check(self) -> None:
+        self._on_meta()
+
+    def _on_meta(self) -> Gemma:
         self.codec.refuse_unless_within(self.shape.vocabulary, 0)
         with torch.device("meta"):
             stack = Gemma(self.shape)
+        self.folder.check(stack, _named)
+        return stack
+
+    def load(self, placement: Placement) -> CanvasOnContext:
+        stack = self._on_meta()
         fill(stack, self.folder, placement, _named)
         filling = Filling(EndOfMiddle, _RULE, (_SLOTS,), _FILL_TOKENS)
         traits = traits_of(self.folder, placement, stack, self.codec, filling)

@@ -25,7 +25,7 @@ def claims(folder: Folder) -> bool:
 
 def plan(folder: Folder) -> Plan:
     """Raises CheckpointError."""
-    codec, block = codec_of(folder), int(folder.config.get("bd_size", _BLOCK))
+    codec, block = codec_of(folder), folder.number("bd_size", _BLOCK)
     layout = BlockLayout(
         block=block,
         part=min(_PART, block),

@@ -67,7 +67,7 @@ def _shape(folder: Folder) -> Shape:
         width=width,
         layers=folder.number("n_layers"),
         heads=heads,
-        kv_heads=config.get("n_kv_heads") or heads,
+        kv_heads=folder.number("n_kv_heads", heads),
         head_size=width // heads,
         hidden=folder.number("mlp_hidden_size"),
         rope_base=rope_base(folder),

@@ -51,7 +51,7 @@ def plan(folder: Folder) -> Plan:
         raise CheckpointError(f"{folder.path}: experts are not scored by sigmoid, unknown here")
     end = folder.config.get("eos_token_id")
     layout = BlockLayout(
-        block=int(folder.config.get("block_size") or _BLOCK),
+        block=folder.number("block_size", _BLOCK),
         mask=codec.mask(folder.config, _MASK),
         end=end if isinstance(end, int) else codec.specials.get("<|endoftext|>", _END),
     )
@@ -92,7 +92,7 @@ def _shape(folder: Folder) -> Shape:
         biased=True,
         groups=int(config.get("n_group", 8)),
         open=int(config.get("topk_group", 4)),
-        block=int(config.get("block_size") or _BLOCK),
+        block=folder.number("block_size", _BLOCK),
         pool=int(config.get("expert_capacity") or 0),
     )
     attention = shape_of(

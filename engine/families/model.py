@@ -94,6 +94,10 @@ class Plan(Protocol):
     @property
     def facts(self) -> Facts: ...
 
+    def check(self) -> None:
+        """Raises CheckpointError where `load` would, as far as headers tell."""
+        ...
+
     def load(self, placement: Placement) -> Model:
         """The model, on a device. Raises CheckpointError."""
         ...

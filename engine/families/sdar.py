@@ -7,8 +7,7 @@ Source: github.com/JetAstra/SDAR, generate.py and modeling_sdar.py.
 from engine.families.blockwise import BlockLayout, blockwise
 from engine.families.codec import codec_of
 from engine.families.folder import Folder
-from engine.families.model import Plan
-from engine.families.stack import shape_of
+from engine.families.stack import StackPlan, shape_of
 
 _CONFIDENT = 0.85
 _MASK = 151669
@@ -19,7 +18,7 @@ def claims(folder: Folder) -> bool:
     return folder.architecture == "SDARForCausalLM" and "block_size" in folder.config
 
 
-def plan(folder: Folder) -> Plan:
+def plan(folder: Folder) -> StackPlan:
     """Raises CheckpointError."""
     codec = codec_of(folder)
     layout = BlockLayout(

@@ -14,7 +14,7 @@ from engine.families.folder import Folder, Rows
 from engine.families.gemma import Gemma
 from engine.families.ids import OFFSET
 from engine.families.int8 import in_int8
-from engine.families.model import Facts, Model, Traits
+from engine.families.model import CONTEXT_TOKENS, Facts, Model, Traits
 from engine.families.spread import connect, devices_of
 from engine.families.transformer import Shape, Transformer
 from engine.lengths import LengthControl
@@ -32,28 +32,44 @@ def shape_of(
     qkv_bias: bool = False,
     qk_norm: bool = False,
     hidden: str = "intermediate_size",
+    activation: str = "silu",
 ) -> Shape:
     """From the keys that Llama, Qwen2 and Qwen3 have in config.json. Raises CheckpointError.
 
-    hidden  the key that has the width inside a feed-forward layer
+    hidden      the key that has the width inside a feed-forward layer
+    activation  what the family has between its two matrices
     """
     config, heads = folder.config, folder.number("num_attention_heads")
     width = folder.number("hidden_size")
+    if (found := config.get("hidden_act", activation)) != activation:
+        raise CheckpointError(f"{folder.path}: its family has {activation}, and no {found}")
+    _refuse_narrow_window(folder)
     return Shape(
         vocabulary=folder.number("vocab_size"),
         width=width,
         layers=folder.number("num_hidden_layers"),
         heads=heads,
-        kv_heads=config.get("num_key_value_heads") or heads,
-        head_size=config.get("head_dim") or width // heads,
+        kv_heads=folder.number("num_key_value_heads", heads),
+        head_size=folder.number("head_dim", width // heads),
         hidden=folder.number(hidden),
         rope_base=rope_base(folder),
         stretch=stretch(folder),
         epsilon=float(config.get("rms_norm_eps", 1e-6)),
         qkv_bias=qkv_bias,
         qk_norm=qk_norm,
-        tied=bool(config.get("tie_word_embeddings", False)),
+        tied=bool(config.get("tie_word_embeddings", "lm_head.weight" not in folder.tensors)),
     )
+
+
+def _refuse_narrow_window(folder: Folder) -> None:
+    """A window that is at least as wide as what is read is none; others are unknown here."""
+    config = folder.config
+    if config.get("use_sliding_window", True) and folder.number("sliding_window", 2**62) < (
+        CONTEXT_TOKENS
+    ):
+        raise CheckpointError(
+            f"{folder.path}: tokens see {config['sliding_window']} others, fewer than are read here"
+        )
 
 
 def rope_base(folder: Folder) -> float:
@@ -111,36 +127,53 @@ class StackPlan:
     filling: Filling
     named: Naming = hub_name
 
+    def check(self) -> None:
+        """Raises CheckpointError where tokenizer or weights are not what the config says."""
+        self._on_meta()
+
     def load(self, placement: Placement) -> Model:
         """The model, on a device. Raises CheckpointError."""
-        self.codec.refuse_unless_within(self.shape.vocabulary, self.facts.mask or 0)
-        stack = load_stack(self.folder, self.shape, placement, self.named)
+        stack = self.stack(placement)
         traits = traits_of(self.folder, placement, stack, self.codec, self.filling)
         return self.assemble(stack, self.codec, traits)
 
+    def stack(self, placement: Placement) -> Transformer:
+        """The folder's weights, on a device. Raises CheckpointError."""
+        stack = self._on_meta()
+        fill(stack, self.folder, placement, self._stored)
+        if self.shape.tied:
+            stack.lm_head.weight = stack.embed_tokens.weight  # one parameter, counted once
+        return stack
 
-def load_stack(
-    folder: Folder, shape: Shape, placement: Placement, named: Naming = hub_name
-) -> Transformer:
-    """A stack with the folder's weights, on the placement. Raises CheckpointError."""
+    def _on_meta(self) -> Transformer:
+        self.codec.refuse_unless_within(self.shape.vocabulary, self.facts.mask or 0)
+        with torch.device("meta"):
+            stack = Transformer(self.shape)
+        self.folder.check(stack, self._stored)
+        return stack
 
-    def stored(parameter: str) -> str | Rows:
-        tied = shape.tied and parameter == "lm_head.weight"
-        return named("embed_tokens.weight" if tied else parameter)
-
-    with torch.device("meta"):
-        stack = Transformer(shape)
-    fill(stack, folder, placement, stored)
-    if shape.tied:
-        stack.lm_head.weight = stack.embed_tokens.weight  # one parameter, counted once
-    return stack
+    def _stored(self, parameter: str) -> str | Rows:
+        tied = self.shape.tied and parameter == "lm_head.weight"
+        return self.named("embed_tokens.weight" if tied else parameter)
 
 
 def fill(stack: nn.Module, folder: Folder, placement: Placement, named: Naming) -> None:
-    """Give a stack on the meta device the folder's weights. Raises CheckpointError, DeviceError."""
-    folder.fill(stack, placement.dtype, named, devices_of(stack, placement))
-    if placement.int8:
-        in_int8(stack.get_submodule("layers"))
+    """Give a stack on the meta device, which was checked, the folder's weights.
+
+    Layer by layer, so that with 8 bits no more than one layer has more at any time. Raises
+    CheckpointError, DeviceError.
+    """
+    device_of = devices_of(stack, placement)
+    layers = [f"layers.{index}" for index, _ in enumerate(stack.get_submodule("layers").children())]
+    names = list(stack.state_dict())
+    for layer in layers:
+        own = [name for name in names if name.startswith(f"{layer}.")]
+        folder.fill(stack, own, placement.dtype, named, device_of)
+        if placement.int8:
+            in_int8(stack.get_submodule(layer))
+    outer = [name for name in names if not name.startswith("layers.")]
+    folder.fill(stack, outer, placement.dtype, named, device_of)
+    stack.requires_grad_(requires_grad=False).eval()
     connect(stack, placement)
 
 

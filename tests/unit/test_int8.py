@@ -10,10 +10,10 @@ from torch import nn
 from engine import families
 from engine.device import place
 from engine.errors import DeviceError
+from engine.families import sdar
 from engine.families.folder import Folder
 from engine.families.ids import OFFSET, engine_ids
 from engine.families.int8 import Int8Linear
-from engine.families.stack import load_stack, shape_of
 from engine.tokenizer import MASK
 from tests.support.hub_folders import (
     SIZES,
@@ -65,8 +65,7 @@ def test_a_model_in_8_bits_says_nearly_what_it_said(tmp_path: Path) -> None:
 
 
 def test_every_matrix_of_every_layer_is_in_8_bits(tmp_path: Path) -> None:
-    folder = Folder(write(tmp_path))
-    stack = load_stack(folder, shape_of(folder, qk_norm=True), replace(CPU, int8=True))
+    stack = sdar.plan(Folder(write(tmp_path))).stack(replace(CPU, int8=True))
     matrices = [weight for weight in stack.layers.parameters() if weight.ndim == 2]
     assert len(matrices) == 2 * 7
     assert all(weight.dtype == torch.int8 for weight in matrices)
