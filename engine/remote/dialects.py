@@ -95,8 +95,9 @@ def _rated_completions(endpoint: Endpoint, question: Question) -> Json:
     return _sampled_completions(endpoint, question) | {"logprobs": _TOP}
 
 
-def _llama(_: Endpoint, question: Question) -> Json:
+def _llama(endpoint: Endpoint, question: Question) -> Json:
     return {
+        **({"model": endpoint.model} if endpoint.model else {}),
         "input_prefix": question.prefix,
         "input_suffix": question.suffix,
         "prompt": "",

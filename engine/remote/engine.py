@@ -38,6 +38,8 @@ until suggestions have been typed against several times in a row."""
 _PREFIX_PART = 0.75
 _SYNTAX_PART = 0.15
 """Share of the budget kept for the gate."""
+_TRAVEL_PART = 0.1
+"""And for the way of an answer that comes at the end of its time."""
 _TICK_S = 0.05
 """So often a draft comes even if nothing new does: between two, whoever pulls may stop."""
 _BETWEEN_TOKENS = " \t\n()[]{},;.:\"'`=+-*/<>!&|"
@@ -63,6 +65,7 @@ class RemoteEngine:
     def __init__(self, endpoint: Endpoint, key: str, checksum: str = "") -> None:
         self._endpoint = endpoint
         self._dialect = DIALECTS[endpoint.kind]
+        self._key = key
         self._line = Line(endpoint, key)
         self._patience = Patience()
         self.batch: Batch = _Apart(_AT_ONCE)
@@ -102,6 +105,11 @@ class RemoteEngine:
         judge = Judge.of(request, began_s + request.budget_ms / 1000)
         answer = yield from self._listen(self._question(request, began_s), listen_until_s)
         heard_s = time.monotonic()
+        if not answer.pieces and not answer.done:
+            raise EndpointError(
+                f"{self._endpoint.host} has sent nothing within {request.budget_ms:.0f} ms;"
+                " a greater deadline_ms gives it more time."
+            )
         if not answer.done:
             answer = _without_last_word(answer)
         text, verdict = judge.settle(answer.pieces)
@@ -127,13 +135,14 @@ class RemoteEngine:
         """The request, with no more context than the endpoint takes, cut where lines end."""
         before, behind = request.text[: request.hole.start], request.text[request.hole.end :]
         longest = round(self._endpoint.context_bytes * _PREFIX_PART)
-        if len(before) > longest:
-            before = before[len(before) - longest :].partition(b"\n")[2]
-        longest = self._endpoint.context_bytes - longest
-        if len(behind) > longest:
-            behind = behind[:longest].rpartition(b"\n")[0]
+        prefix = _last_lines(before, longest).decode(errors="ignore")
+        suffix = _first_lines(behind, self._endpoint.context_bytes - longest).decode(
+            errors="ignore"
+        )
+        before, behind = prefix.encode(), suffix.encode()
         hole = request.text[request.hole.start : request.hole.end]
-        left_ms = max(0.0, request.budget_ms - (time.monotonic() - began_s) * 1000)
+        its_ms = request.budget_ms * (1 - _SYNTAX_PART - _TRAVEL_PART)
+        left_ms = max(0.0, its_ms - (time.monotonic() - began_s) * 1000)
         near = replace(
             request,
             text=before + hole + behind,
@@ -142,7 +151,7 @@ class RemoteEngine:
             workspace="",  # of this machine, and nobody's business there
             file="",
         )
-        return Question(before.decode(errors="ignore"), behind.decode(errors="ignore"), near)
+        return Question(prefix, suffix, near)
 
     def _listen(self, question: Question, until_s: float) -> Generator[Draft, None, Answer]:
         """Drafts; returns the answer as far as it came before `until_s`, of `time.monotonic`.
@@ -161,13 +170,12 @@ class RemoteEngine:
                 answer = self._hear(answer, reply, min(left_s, _TICK_S))
                 yield _draft(answer, question.request.max_lines)
         finally:
-            reply.drop()
-        if not answer.pieces and not answer.done:
-            raise EndpointError(
-                f"{self._endpoint.host} has sent nothing within"
-                f" {question.request.budget_ms:.0f} ms; a greater deadline_ms gives it more time."
-            )
-        self._patience.forget()
+            if answer.done:
+                reply.let_end()
+            else:
+                reply.drop()
+        if answer.pieces or answer.done:
+            self._patience.forget()
         return answer
 
     def _hear(self, answer: Answer, reply: Reply, timeout_s: float) -> Answer:
@@ -177,9 +185,9 @@ class RemoteEngine:
         except TimeoutError:
             return answer
         if isinstance(event, Trouble):
-            raise self._patience.note(event)
+            raise self._failed(event)
         if event is None:
-            raise self._patience.note(Trouble(f"{self._endpoint.host} broke off its answer"))
+            raise self._failed(Trouble(f"{self._endpoint.host} broke off its answer"))
         return self._understood(answer, event)
 
     def _understood(self, answer: Answer, event: Event) -> Answer:
@@ -187,9 +195,29 @@ class RemoteEngine:
             return self._dialect.hear(answer, event)
         except (ServerError, EngineError) as error:
             said = str(error).rstrip(".")
-            raise self._patience.note(Trouble(f"{self._endpoint.host} failed ({said})")) from error
+            raise self._failed(Trouble(f"{self._endpoint.host} failed ({said})")) from error
         except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise self._patience.note(trouble.of_nonsense(self._endpoint, error)) from error
+            raise self._failed(trouble.of_nonsense(self._endpoint, error)) from error
+
+    def _failed(self, met: Trouble) -> EndpointError:
+        """An error to raise; the server is left alone for a while."""
+        return self._patience.note(met.without(self._key))
+
+
+def _last_lines(text: bytes, longest: int) -> bytes:
+    """As many whole lines of the end as fit, or what fits of the last one."""
+    if len(text) <= longest:
+        return text
+    end = text[len(text) - longest :]
+    return end.partition(b"\n")[2] or end
+
+
+def _first_lines(text: bytes, longest: int) -> bytes:
+    """As many whole lines of the start as fit, or what fits of the first one."""
+    if len(text) <= longest:
+        return text
+    start = text[:longest]
+    return start.rpartition(b"\n")[0] or start
 
 
 def _is_enough(text: str, max_lines: int) -> bool:

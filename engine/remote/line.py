@@ -9,8 +9,9 @@ import asyncio
 import os
 import ssl
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from queue import Empty, SimpleQueue
 
 import httpx
@@ -21,6 +22,8 @@ from engine.remote.endpoint import Endpoint
 from engine.remote.trouble import Trouble, of_status, of_transport
 
 _CONNECT_S = 5.0
+_LINGER_S = 2.0
+"""For which an answer that is heard may go on to its end: only then is its connection kept."""
 
 
 def _trusted() -> ssl.SSLContext:
@@ -52,16 +55,15 @@ class Line:
     def ask(self, path: str, body: Json) -> "Reply":
         """Begin a request."""
         heard: SimpleQueue[Event | Trouble | None] = SimpleQueue()
-        return Reply(
-            heard, asyncio.run_coroutine_threadsafe(self._listen(path, body, heard), self._loop)
-        )
+        listening = asyncio.run_coroutine_threadsafe(self._listen(path, body, heard), self._loop)
+        return Reply(heard, listening, self._loop)
 
     async def _listen(
         self, path: str, body: Json, heard: SimpleQueue[Event | Trouble | None]
     ) -> None:
         try:
-            async with self._http.stream("POST", path, json=body) as response:
-                if response.is_error:
+            async with self._response(path, body) as response:
+                if not response.is_success:
                     said = (await response.aread()).decode(errors="replace")
                     heard.put(of_status(self._endpoint, response, said))
                     return
@@ -73,12 +75,36 @@ class Line:
         except Exception as error:  # noqa: BLE001 - whoever listens would wait in vain
             heard.put(Trouble(f"the request failed ({type(error).__name__}: {error})"))
 
+    @asynccontextmanager
+    async def _response(self, path: str, body: Json) -> AsyncGenerator[httpx.Response]:
+        """A response whose head is there.
+
+        A server may close a kept connection in the instant in which it is used again, so whoever
+        hangs up without a word is asked once more.
+        """
+        request = self._http.build_request("POST", path, json=body)
+        try:
+            response = await self._http.send(request, stream=True)
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+            response = await self._http.send(request, stream=True)
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
     def close(self) -> None:
         """Hang up for good."""
-        asyncio.run_coroutine_threadsafe(self._http.aclose(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    async def _hang_up(self) -> None:
+        under_way = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        await self._http.aclose()
 
 
 class Reply:
@@ -88,9 +114,11 @@ class Reply:
         self,
         heard: SimpleQueue[Event | Trouble | None],
         request: Future[None],
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._heard = heard
         self._request = request
+        self._loop = loop
 
     def next(self, timeout_s: float) -> Event | Trouble | None:
         """What comes next; None at the end. Raises TimeoutError if nothing does in time."""
@@ -100,8 +128,12 @@ class Reply:
             raise TimeoutError from None
 
     def drop(self) -> None:
-        """Want no more of it. An answer that has ended is left as it is."""
+        """Want no more of it: hang up."""
         self._request.cancel()
+
+    def let_end(self) -> None:
+        """Want no more of it, but let it end by itself, which takes a moment."""
+        self._loop.call_soon_threadsafe(self._loop.call_later, _LINGER_S, self._request.cancel)
 
 
 async def _events(response: httpx.Response) -> AsyncIterator[Event]:
@@ -113,7 +145,7 @@ async def _events(response: httpx.Response) -> AsyncIterator[Event]:
         yield Event("", (await response.aread()).decode(errors="replace"))
         return
     name = ""
-    async for line in response.aiter_lines():
+    async for line in _lines(response):
         field, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if field == "event":
@@ -122,3 +154,14 @@ async def _events(response: httpx.Response) -> AsyncIterator[Event]:
             yield Event(name if field == "data" else "error", value)
         elif not line:
             name = ""
+
+
+async def _lines(response: httpx.Response) -> AsyncIterator[str]:
+    """Lines that end where an event stream's do: httpx ends them at U+2028 and U+0085 too."""
+    kept = b""
+    async for data in response.aiter_bytes():
+        *whole, kept = (kept + data).split(b"\n")
+        for line in whole:
+            yield line.removesuffix(b"\r").decode(errors="replace")
+    if kept:
+        yield kept.decode(errors="replace")

@@ -4,7 +4,7 @@ import os
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -29,28 +29,40 @@ class Trouble:
     sentence: str
     pause_s: float | None = None
 
+    def without(self, key: str) -> "Trouble":
+        """The same, told without the key: there are servers that repeat one they refuse."""
+        return replace(self, sentence=self.sentence.replace(key, "...")) if key else self
+
 
 def of_status(endpoint: Endpoint, response: httpx.Response, body: str) -> Trouble:
-    """The server answered with a status that is an error."""
+    """The server answered with a status that is no success."""
     status, host, said = response.status_code, endpoint.host, message_of(body)
     because = f"{status}: {said}" if said else str(status)
+    pause_s = None
     match status:
+        case 301 | 302 | 303 | 307 | 308:
+            there = response.headers.get("Location", "it does not say where")
+            sentence = f"{host} has moved ({status}: {there}); give the new address as url"
         case 401 | 403:
             key = f"the key {endpoint.key}" if endpoint.key else "to serve without a key"
             advice = "check it" if endpoint.key else "name one"
-            return Trouble(f"{host} refuses {key} ({because}); {advice}")
+            sentence = f"{host} refuses {key} ({because}); {advice}"
+        case 402:
+            sentence = f"{host} wants to be paid first ({because})"
         case 404 | 405 | 501:
-            return Trouble(
+            sentence = (
                 f"{response.url} is not there ({because});"
                 f" check url and model, and whether a server of kind {endpoint.kind} is"
             )
         case 429 | 503 | 529:
             pause_s = retry_after_s(response.headers.get("Retry-After"))
-            return Trouble(f"{host} has too much to do ({because})", pause_s)
+            sentence = f"{host} has too much to do ({because})"
         case _ if status >= 500:
-            return Trouble(f"{host} failed ({because})")
+            sentence = f"{host} failed ({because})"
         case _:
-            return Trouble(f"{host} does not take the request ({because})", pause_s=0)
+            pause_s = 0
+            sentence = f"{host} does not take the request ({because})"
+    return Trouble(sentence, pause_s)
 
 
 def of_transport(endpoint: Endpoint, error: Exception) -> Trouble:
@@ -83,7 +95,7 @@ def retry_after_s(header: str | None) -> float | None:
     """Seconds that a Retry-After header asks to wait, given as a number or as a date."""
     if header is None:
         return None
-    if header.strip().isdigit():
+    if header.strip().isdecimal():
         return float(header)
     try:
         until = parsedate_to_datetime(header)
@@ -123,7 +135,7 @@ class Patience:
         pause_s = trouble.pause_s
         if pause_s is None:
             pause_s = BACK_OFF_S[min(self._failures, len(BACK_OFF_S) - 1)]
-        self._failures += 1
+            self._failures += 1
         self._again_s = self._clock() + pause_s
         self._sentence = trouble.sentence[0].upper() + trouble.sentence[1:]
         return EndpointError(f"{self._sentence}.")

@@ -9,7 +9,7 @@ import queue
 import select
 import ssl
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -44,19 +44,26 @@ class Reply:
     status: int = 200
     kind: str = "text/event-stream"
     headers: dict[str, str] = field(default_factory=dict[str, str])
-    parts: Sequence[str | None] = ()
+    parts: Iterable[str | bytes | None] = ()
     whole: bool = True
 
 
-Script = Callable[[Asked], Reply]
+Script = Callable[[Asked], Reply | None]
+"""What is answered to a request; None: the line is cut without a word."""
 
 
 class StandIn:
-    """A server on a port of its own. `asked`: what came in; `hung_up`: set when a client leaves."""
+    """A server on a port of its own.
+
+    asked        what came in
+    connections  how many clients have made
+    hung_up      set when a client leaves
+    """
 
     def __init__(self, script: Script, context: ssl.SSLContext | None) -> None:
         self.script = script
         self.asked: queue.Queue[Asked] = queue.Queue()
+        self.connections = 0
         self.hung_up = threading.Event()
         stand_in = self
 
@@ -81,6 +88,10 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_of: StandIn
 
+    def setup(self) -> None:
+        super().setup()
+        self.server_of.connections += 1
+
     def do_POST(self) -> None:
         length = int(self.headers["Content-Length"])
         asked = Asked(self.path, dict(self.headers), json.loads(self.rfile.read(length)))
@@ -91,7 +102,10 @@ class _Handler(BaseHTTPRequestHandler):
         asked = Asked(self.path, dict(self.headers), {})
         self._answer(self.server_of.script(asked))
 
-    def _answer(self, reply: Reply) -> None:
+    def _answer(self, reply: Reply | None) -> None:
+        if reply is None:
+            self.close_connection = True
+            return
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.kind)
         self.send_header("Transfer-Encoding", "chunked")
@@ -103,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
                 select.select([self.connection], [], [], 30.0)  # readable: the client is gone
                 self.server_of.hung_up.set()
                 break
-            data = part.encode()
+            data = part if isinstance(part, bytes) else part.encode()
             self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
         else:
             if reply.whole:
@@ -125,7 +139,7 @@ def serving(script: Script, context: ssl.SSLContext | None = None) -> Generator[
         stand_in.close()
 
 
-def events(*each: Json | str) -> list[str | None]:
+def events(*each: Json | str) -> list[str]:
     """Server-sent events, `[DONE]` as it is."""
     return [f"data: {one if isinstance(one, str) else json.dumps(one)}\n\n" for one in each]
 

@@ -19,7 +19,7 @@ def test_a_busy_server_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
         nonlocal now_s
         now_s += pause_s
 
-    def script(asked: Asked) -> Reply:
+    def script(asked: Asked) -> Reply | None:
         nonlocal refusals
         refusals -= 1
         busy = refusals >= 0
