@@ -1,12 +1,15 @@
 """The tokenizer of another family's folder, in the engine's ids.
 
-A tokenizer.json, or vocab.json with merges.txt and the splitting of Qwen2. Text never becomes a
-special, even if it spells one; every UTF-8 string round-trips, so nothing is normalised.
+A tokenizer.json, or vocab.json with merges.txt and the splitting of Qwen2. Its pieces are of bytes,
+as GPT-2 has them, or of characters, as SentencePiece has them, with single bytes to fall back on;
+Gemma's are the latter. Text never becomes a special, even if it spells one; every UTF-8 string
+round-trips, so nothing is normalised.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 from tokenizers import Regex, models, pre_tokenizers
@@ -27,6 +30,10 @@ _QWEN_PIECE = (
 _SUFFIX_PART = 4
 """One part in so many of what is read goes to the suffix."""
 _NORMAL_FORMS = ("NFC", "NFD", "NFKC", "NFKD")
+_BLANK = "\u2581"
+"""What SentencePiece writes for a blank."""
+_ONE_BYTE = re.compile("<0x([0-9A-F]{2})>")
+_PROBE = "def f(x):\n\treturn  x  # \u00e9\u2581\U0001f600\r\n".encode()
 
 
 class FolderCodec:
@@ -40,21 +47,44 @@ class FolderCodec:
         self._named = folder.json_if_any("tokenizer_config.json")
         self.specials = _added(folder, self._named)
         self._bpe = _bpe(folder)
+        self._of_characters = bool(getattr(self._bpe.model, "byte_fallback", False))
         vocabulary = self._bpe.get_vocab()
-        self.size = 1 + max(*vocabulary.values(), *self.specials.values())
-        byte_of = {char: byte for byte, char in enumerate(byte_characters())}
+        self.size = 1 + max(*vocabulary.values(), *self.specials.values(), 0)
         self.token_bytes = [b""] * (OFFSET + self.size)
+        spelled = _characters if self._of_characters else _bytes
+        apart = self.specials.keys() - (_texts(folder) if self._of_characters else ())
         for token, index in vocabulary.items():
-            if token not in self.specials and byte_of.keys() >= set(token):
-                self.token_bytes[OFFSET + index] = bytes(byte_of[char] for char in token)
+            if token not in apart:
+                self.token_bytes[OFFSET + index] = spelled(token)
+        self._refuse_unless_exact()
 
     def encode(self, text: bytes) -> list[int]:
         """Ids whose bytes, joined, are exactly `text`."""
         ids: list[int] = []
         for valid, stray in utf8_runs(text):
-            ids += [OFFSET + index for index in self._bpe.encode(valid).ids]
-            ids += [self._byte_ids[byte] for byte in stray if byte in self._byte_ids]
+            first, *others = valid.split(_BLANK) if self._of_characters else [valid]
+            ids += self._pieces(first)
+            for part in others:  # what would become a blank is spelled in bytes
+                ids += [*self._singly(_BLANK.encode()), *self._pieces(part)]
+            ids += self._singly(stray)
         return ids
+
+    def _refuse_unless_exact(self) -> None:
+        try:
+            given_back = self.decode(self.encode(_PROBE))
+        except Exception as error:  # the library raises a bare Exception for every cause
+            raise CheckpointError(f"{self._path}: its tokenizer cannot be used: {error}") from error
+        if given_back != _PROBE:
+            raise CheckpointError(
+                f"{self._path}: its tokenizer does not give back the text that it is given: this"
+                " engine knows BPE of bytes, or of characters with bytes to fall back on"
+            )
+
+    def _pieces(self, text: str) -> list[int]:
+        return [OFFSET + index for index in self._bpe.encode(text).ids]
+
+    def _singly(self, text: bytes) -> list[int]:
+        return [self._byte_ids[byte] for byte in text if byte in self._byte_ids]
 
     def decode(self, ids: Iterable[int]) -> bytes:
         """The bytes the ids stand for; specials give none."""
@@ -138,6 +168,29 @@ def _added(folder: Folder, named: Mapping[str, Any]) -> dict[str, int]:
     found |= {str(k): int(v) for k, v in folder.json_if_any("added_tokens.json").items()}
     decoder: Mapping[str, dict[str, Any]] = named.get("added_tokens_decoder", {})
     return found | {str(one["content"]): int(index) for index, one in decoder.items()}
+
+
+def _texts(folder: Folder) -> frozenset[str]:
+    """Added tokens that stand for text: Gemma's runs of blanks and of line breaks."""
+    listed: Iterable[dict[str, Any]] = folder.json_if_any("tokenizer.json").get("added_tokens", [])
+    return frozenset(str(one["content"]) for one in listed if not one.get("special", True))
+
+
+def _bytes(token: str) -> bytes:
+    """Of a piece whose characters stand for bytes; none of any other."""
+    byte_of = _byte_of()
+    return bytes(byte_of[char] for char in token) if byte_of.keys() >= set(token) else b""
+
+
+@cache
+def _byte_of() -> dict[str, int]:
+    return {char: byte for byte, char in enumerate(byte_characters())}
+
+
+def _characters(token: str) -> bytes:
+    """Of a piece that is spelled as it is, but for blanks and single bytes."""
+    one = _ONE_BYTE.fullmatch(token)
+    return bytes([int(one[1], 16)]) if one else token.replace(_BLANK, " ").encode()
 
 
 def _bpe(folder: Folder) -> BpeTokenizer:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
-from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor
 
 from tests.support.tiny_model import source_code
@@ -24,6 +24,7 @@ SIZES: dict[str, Any] = {
     "tie_word_embeddings": False,
 }
 _TEXT_TOKENS = 400
+BLANK = "\u2581"
 SPARE = 3
 """Rows of the embedding that no token has."""
 _PIECE = (
@@ -86,3 +87,29 @@ def write_weights(folder: Path, weights: Mapping[str, Tensor], shards: int = 1) 
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:
     """config.json."""
     (folder / "config.json").write_text(json.dumps(config))
+
+
+def write_pieces(folder: Path, specials: Sequence[str]) -> int:
+    """A tokenizer.json as Gemma's: pieces of characters, bytes to fall back on; how many tokens.
+
+    Its specials come first. A run of line breaks is an added token, although it stands for text.
+    """
+    bpe = Tokenizer(models.BPE(byte_fallback=True, fuse_unk=True, unk_token="<unk>"))  # noqa: S106
+    bpe.normalizer = normalizers.Replace(" ", BLANK)
+    bpe.pre_tokenizer = pre_tokenizers.Split(BLANK, "merged_with_next")
+    single = [f"<0x{byte:02X}>" for byte in range(256)]
+    trainer = trainers.BpeTrainer(
+        vocab_size=_TEXT_TOKENS,
+        special_tokens=[*specials, "<unk>", *single],
+        show_progress=False,
+    )
+    bpe.train_from_iterator([source_code(200, seed=0)], trainer)
+    whole = json.loads(bpe.to_str())
+    whole["pre_tokenizer"] = {"type": "Split", "pattern": {"String": " "}, "invert": False}
+    whole["pre_tokenizer"]["behavior"] = "MergedWithPrevious"
+    whole["added_tokens"] = whole["added_tokens"][: len(specials) + 1]
+    lines = {"id": whole["model"]["vocab"]["\n"], "content": "\n", "special": False}
+    whole["added_tokens"].append({**whole["added_tokens"][0], **lines})
+    (folder / "tokenizer.json").write_text(json.dumps(whole))
+    (folder / "tokenizer_config.json").write_text("{}")
+    return _TEXT_TOKENS

@@ -1,5 +1,6 @@
 """DiffusionGemma: what it computes, its context kept exactly, and a hole filled with it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +21,11 @@ from engine.schedule import Renewal, Rule
 from engine.tokenizer import MASK
 from engine.types import InfillRequest, Span, Suggestion
 from tests.support.hub_folders import (
+    BLANK,
     SPARE,
     special,
     write_config,
+    write_pieces,
     write_tokenizer,
     write_weights,
 )
@@ -202,6 +205,40 @@ def test_a_hole_is_filled_through_the_whole_engine(tmp_path: Path) -> None:
     request = InfillRequest(text, Span(21, 21), "", length_tokens=6, budget_ms=60_000)
     *_, suggestion = engine.infill(request)
     assert isinstance(suggestion, Suggestion)
+
+
+TEXTS = (
+    "def f(x):\n\treturn  x + 1  # \u00e9 \u00df \U0001f600\n\n\n    y = 2\r\n",
+    "        ",
+    "",
+)
+
+
+def with_pieces(folder: Path) -> Path:
+    """The family's own kind of tokenizer, in the place of a simpler one."""
+    count = write_pieces(folder, ("<bos>", "<eos>"))
+    text = TEXT | {"vocab_size": count, "bos_token_id": 0, "eos_token_id": 1}
+    config = {"architectures": ["DiffusionGemmaForBlockDiffusion"], "text_config": text}
+    write_config(folder, config)
+    write_weights(folder, drawn(gemma_shapes(text)))
+    return folder
+
+
+def test_text_is_read_and_written_as_the_familys_own_tokenizer_does(tmp_path: Path) -> None:
+    import transformers
+
+    tokenizer = loaded(with_pieces(tmp_path)).traits.tokenizer
+    whole = json.loads((tmp_path / "tokenizer.json").read_text())["model"]
+    merges: Any = [tuple(pair) for pair in whole["merges"]]
+    theirs = transformers.GemmaTokenizer(vocab=whole["vocab"], merges=merges)
+    for text in TEXTS:
+        own = tokenizer.encode(text.encode())
+        assert [token - OFFSET for token in own] == theirs(text)["input_ids"]
+        assert tokenizer.decode(own).decode() == theirs.decode(theirs(text)["input_ids"]) == text
+    for text in (f"a{BLANK}b".encode(), b"<eos> <0x41>", b"\xff\xfe x"):
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+    breaks = tokenizer.encode(b"\n")
+    assert loaded(tmp_path).traits.vocabulary.specials_V[breaks].tolist() == [False]
 
 
 def test_a_config_that_does_not_fit_the_weights_is_refused_in_one_sentence(tmp_path: Path) -> None:

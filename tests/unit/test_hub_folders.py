@@ -157,6 +157,14 @@ def test_a_folder_of_no_model_is_refused(tmp_path: Path) -> None:
     assert "no readable tokenizer.json" in refusal(tmp_path)
 
 
+def test_a_tokenizer_of_another_kind_is_refused(tmp_path: Path) -> None:
+    A2D_QWEN3.write(tmp_path)
+    whole = json.loads((tmp_path / "tokenizer.json").read_text())
+    words = {"type": "WordLevel", "vocab": {"x": 0, "?": 1}, "unk_token": "?"}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(whole | {"model": words}))
+    assert "does not give back the text" in refusal(tmp_path)
+
+
 def test_pickled_weights_are_refused(tmp_path: Path) -> None:
     A2D_QWEN2.write(tmp_path)
     (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
