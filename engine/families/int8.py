@@ -21,6 +21,7 @@ class Int8Linear(nn.Module):
     scale_O: Tensor
     bias: Tensor | None
 
+    @torch.no_grad()  # else the scale would keep the matrix
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         scale_O = linear.weight.abs().amax(1).float().clamp(min=1e-12) / _LARGEST

@@ -164,6 +164,7 @@ def fill(stack: nn.Module, folder: Folder, placement: Placement, named: Naming) 
     CheckpointError, DeviceError.
     """
     device_of = devices_of(stack, placement)
+    stack.requires_grad_(requires_grad=False).eval()
     layers = [f"layers.{index}" for index, _ in enumerate(stack.get_submodule("layers").children())]
     names = list(stack.state_dict())
     for layer in layers:
@@ -173,7 +174,6 @@ def fill(stack: nn.Module, folder: Folder, placement: Placement, named: Naming) 
             in_int8(stack.get_submodule(layer))
     outer = [name for name in names if not name.startswith("layers.")]
     folder.fill(stack, outer, placement.dtype, named, device_of)
-    stack.requires_grad_(requires_grad=False).eval()
     connect(stack, placement)
 
 

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from engine import families
-from engine.device import place
+from engine.device import Placement, place
 from engine.errors import DeviceError
-from engine.families import sdar
+from engine.families import int8, sdar, spread, stack
 from engine.families.folder import Folder
 from engine.families.ids import OFFSET, engine_ids
 from engine.families.int8 import Int8Linear
@@ -42,6 +42,10 @@ def test_a_product_is_off_by_one_percent_at_most(dtype: torch.dtype) -> None:
     assert wrong < 0.01
 
 
+def test_the_matrix_is_not_kept() -> None:
+    assert not Int8Linear(nn.Linear(8, 4)).scale_O.requires_grad
+
+
 def write(folder: Path) -> Path:
     rows = special(2) + SPARE
     config = {**SIZES, "architectures": ["SDARForCausalLM"], "vocab_size": rows, "block_size": 4}
@@ -65,10 +69,30 @@ def test_a_model_in_8_bits_says_nearly_what_it_said(tmp_path: Path) -> None:
 
 
 def test_every_matrix_of_every_layer_is_in_8_bits(tmp_path: Path) -> None:
-    stack = sdar.plan(Folder(write(tmp_path))).stack(replace(CPU, int8=True))
-    matrices = [weight for weight in stack.layers.parameters() if weight.ndim == 2]
+    packed = sdar.plan(Folder(write(tmp_path))).stack(replace(CPU, int8=True))
+    matrices = [weight for weight in packed.layers.parameters() if weight.ndim == 2]
     assert len(matrices) == 2 * 7
     assert all(weight.dtype == torch.int8 for weight in matrices)
+
+
+def test_a_layer_is_packed_before_the_next_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stacks, unread = list[nn.Module](), list[int]()
+
+    def devices_of(whole: nn.Module, placement: Placement) -> spread.Devices:
+        stacks.append(whole)
+        return spread.devices_of(whole, placement)
+
+    def in_int8(layer: nn.Module) -> None:
+        layers = stacks[0].get_submodule("layers").children()
+        unread.append(sum(any(p.is_meta for p in one.parameters()) for one in layers))
+        int8.in_int8(layer)
+
+    monkeypatch.setattr(stack, "devices_of", devices_of)
+    monkeypatch.setattr(stack, "in_int8", in_int8)
+    families.load(write(tmp_path), replace(CPU, int8=True))
+    assert unread == [1, 0]
 
 
 @pytest.mark.parametrize("name", ["cpu", "cpu+int8"])
