@@ -51,7 +51,10 @@ def read_keys(path: Path | None, environment: Mapping[str, str]) -> Keys:
     names: dict[str, str] = {}
     for place, text in texts.items():
         for number, entry in enumerate(text.split(), 1):
-            name, key = _entry(entry, f"Entry {number} of {place}")
+            where = f"Entry {number} of {place}"
+            name, key = _entry(entry, where)
+            if name in names:
+                raise AccessError(f"{where} gives {name} a second key.")
             names[name] = key
     return Keys(names)
 
@@ -73,6 +76,11 @@ def _private_text(path: Path) -> str:
                 raise AccessError(
                     f"Others can read the keys in {path} (mode {mode:04o}); chmod it to 0600."
                 )
-            return file.read()
+            text = file.read()
+    except UnicodeDecodeError as error:
+        raise AccessError(f"The keys in {path} cannot be read: that is no text.") from error
     except OSError as error:
         raise AccessError(f"The keys in {path} cannot be read: {error.strerror}.") from error
+    if not text.split():
+        raise AccessError(f"There is no key in the file {path}.")
+    return text

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -31,6 +31,8 @@ from engine.service import EventStream, own_routes
 from engine.types import Draft, EngineInfo, Suggestion, Timings
 
 DIALECTS: tuple[Dialect[Any], ...] = (Fim(), Edit(), Completions(), Chat(), Infill())
+
+Got = TypeVar("Got")
 
 NOTHING = Timings(0.0, 0.0, 0.0, 0.0, 0, 0, 0, 0)
 
@@ -84,7 +86,11 @@ def _handler(
         task = await asyncio.to_thread(dialect.task, body)  # it may parse, to tell the language
         stamp = Stamp(desk.info.model)
         if getattr(body, "stream", False):
-            return EventStream(_events(dialect, body, task, stamp, desk, metrics))
+            words = _words(task, desk, metrics)
+            first = await _attended(
+                request, anext(words, None)
+            )  # what fails at once has its status
+            return EventStream(_events(dialect, body, task, stamp, first, words))
         done = await _attended(request, _done(task, desk, metrics))
         return _json(dialect.answered(body, done, stamp))
 
@@ -129,26 +135,29 @@ async def _events(
     body: Struct,
     task: Task,
     stamp: Stamp,
-    desk: Asked,
-    metrics: Metrics,
+    word: Draft | Suggestion | None,
+    rest: AsyncGenerator[Draft | Suggestion, None],
 ) -> AsyncGenerator[str, None]:
-    """A stream's events. What fails under way is its last one: the status is sent by then."""
+    """A stream's events, from the first word on and the rest of them.
+
+    What fails under way is its last one: the status is sent by then.
+    """
     try:
-        async with aclosing(_words(task, desk, metrics)) as words:
-            async for word in words:
-                if isinstance(word, Draft):
-                    if sketch := dialect.sketched(body, word, stamp):
-                        yield _event(sketch)
-                    continue
-                for chunk in dialect.streamed(body, outcome(task, word), stamp):
-                    yield _event(chunk)
+        async with aclosing(rest):
+            while word is not None:
+                if isinstance(word, Suggestion):
+                    for chunk in dialect.streamed(body, outcome(task, word), stamp):
+                        yield _event(chunk)
+                elif sketch := dialect.sketched(body, word, stamp):
+                    yield _event(sketch)
+                word = await anext(rest, None)
     except ApiError as error:
         yield _event(error.body())
     if dialect.final:
         yield f"data: {dialect.final}\n\n"
 
 
-async def _attended(request: Request, work: Awaitable[Outcome]) -> Outcome:
+async def _attended(request: Request, work: Awaitable[Got]) -> Got:
     """Wait for the work as long as the client does; when it vanishes, the work is cancelled."""
     working = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(_departure(request))

@@ -31,7 +31,7 @@ Body = TypeVar("Body", bound=Struct)
 class StreamOptions(Struct):
     """How to stream."""
 
-    include_usage: bool = False
+    include_usage: bool | None = None
 
 
 class FimBody(Struct, kw_only=True):
@@ -61,7 +61,7 @@ class CompletionBody(Struct, kw_only=True):
     model: str
     prompt: Prompt
     suffix: str = ""
-    max_tokens: Count = 16
+    max_tokens: Annotated[int, Meta(ge=1, le=2**31 - 1)] = 16
     temperature: Temperature = 0.0
     top_p: Share = 1.0
     n: Choices = 1
@@ -138,9 +138,10 @@ class ExtraText(Struct):
 class LlamaBody(Struct, kw_only=True):
     """A hole between `input_prefix` and `prompt` on one side and `input_suffix` on the other.
 
-    n_predict         tokens at most; -1 for no limit; 0 fills nothing, clients warm a cache so
+    n_predict         tokens at most; less than 0 for no limit; 0 fills nothing, clients warm a
+                      cache so
     n_indent          a line with less indentation ends the fill
-    t_max_prompt_ms   with t_max_predict_ms, the time for the whole request
+    t_max_prompt_ms   with t_max_predict_ms, the time for the whole request; 0 or less for ours
     response_fields   only these fields are sent; `a/b` is b in a, sent under the name `a/b`
     """
 
@@ -148,7 +149,7 @@ class LlamaBody(Struct, kw_only=True):
     input_suffix: str = ""
     input_extra: list[ExtraText] = field(default_factory=list[ExtraText])
     prompt: str = ""
-    n_predict: Annotated[int, Meta(ge=-1, le=2**31 - 1)] = -1
+    n_predict: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] = -1
     n_cmpl: Choices = 1
     n_indent: Annotated[int, Meta(ge=0, le=1000)] = 0
     stop: Stops = field(default_factory=list[str])
@@ -169,12 +170,19 @@ def read(body: bytes, kind: type[Body]) -> Body:
         found = msgspec.json.decode(body)
         if not isinstance(found, dict):
             raise ApiError("The body must be a JSON object.")
-        return msgspec.convert({k: v for k, v in found.items() if v is not None}, kind)
+        return msgspec.convert({k: _whole(v) for k, v in found.items() if v is not None}, kind)
     except msgspec.ValidationError as error:
         at = re.search(r"`\$\.(\w+)", str(error)) or re.search(r"field `(\w+)`", str(error))
         raise ApiError(f"{error}.", param=at and at[1]) from error
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise ApiError(f"The body is not JSON: {error}.") from error
+
+
+def _whole(value: object) -> object:
+    """A number without a fraction as an integer, which it is in JSON however it is written."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    return value
 
 
 def stops(stop: Stops) -> tuple[str, ...]:

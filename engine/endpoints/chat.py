@@ -4,7 +4,6 @@ A model that fills holes follows no instructions. It answers where the message h
 a chat in a fenced block, an edit at the cursor of its region.
 """
 
-import re
 from collections.abc import Iterator
 
 from engine.endpoints.answers import (
@@ -109,25 +108,27 @@ class Edit(Dialect[EditBody]):
 
 
 _CURSOR = "<|cursor|>"
-_FILE = re.compile(
-    r"<\|current_file_content\|>\n?(?:current_file_path: (?P<path>[^\n]*)\n)?(?P<before>.*?)"
-    r"<\|code_to_edit\|>\n?(?P<region>.*?)<\|/code_to_edit\|>\n?(?P<after>.*)"
-    r"<\|/current_file_content\|>",
-    re.DOTALL,
-)
+_PATH = "current_file_path: "
 
 
 def _region(messages: list[Message]) -> tuple[str, str, str, str]:
     """Text before the region, the region with its cursor, text behind it, and the file's path."""
     asked = [message.text for message in messages if message.role == "user"]
-    found = _FILE.search(asked[0]) if len(asked) == 1 else None
-    if not found or found["region"].count(_CURSOR) != 1:
+    text = asked[0] if len(asked) == 1 else ""
+    file = text.partition("<|current_file_content|>")[2]
+    file, closed, _ = file.rpartition("<|/current_file_content|>")
+    before, opened, rest = file.removeprefix("\n").partition("<|code_to_edit|>")
+    region, ended, after = rest.removeprefix("\n").partition("<|/code_to_edit|>")
+    if not (closed and opened and ended) or region.count(_CURSOR) != 1:
         raise ApiError(
             "messages must hold one user message with <|current_file_content|> around "
             "<|code_to_edit|> around one <|cursor|>.",
             param="messages",
         )
-    return found["before"], found["region"], found["after"], found["path"] or ""
+    path = ""
+    if before.startswith(_PATH):
+        path, _, before = before.removeprefix(_PATH).partition("\n")
+    return before, region, after.removeprefix("\n"), path
 
 
 def _block(messages: list[Message]) -> Fenced:

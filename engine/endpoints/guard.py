@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from contextvars import ContextVar
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
@@ -23,7 +24,7 @@ CLIENT: ContextVar[str] = ContextVar("client", default=NOBODY)
 """Who asks, for whoever answers and is interested."""
 
 _OPEN = ("/health",)
-_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,18 @@ class Limits:
 class Guard:
     """Lets in who has a key and keeps to the limits; the app behind it sees no other request.
 
-    Without keys whoever reaches the socket may ask, as long as they name this machine as the host:
-    so a page in a browser cannot, by a name of its own that leads here.
+    Without keys whoever reaches the socket may ask, as long as they name this machine as the host
+    and are no page of another: so what a browser shows cannot ask, by this machine's name or by one
+    of its own that leads here.
+
+    paths  what is counted under its own name; what else strangers ask for is no label
     """
 
-    def __init__(self, app: ASGIApp, keys: Keys, limits: Limits, metrics: Metrics) -> None:
+    def __init__(
+        self, app: ASGIApp, paths: frozenset[str], keys: Keys, limits: Limits, metrics: Metrics
+    ) -> None:
         self._app = app
+        self._paths = paths
         self._keys = keys
         self._limits = limits
         self._metrics = metrics
@@ -78,8 +85,7 @@ class Guard:
         except ApiError as error:
             await error.response(scope["path"])(scope, receive, noted)
         finally:
-            route = scope.get("route")
-            path = route.path if route else "other"  # what strangers ask for is no label
+            path = scope["path"] if scope["path"] in self._paths else "other"
             self._metrics.requests.labels(path, status, client).inc()
 
     async def _pass(self, client: str, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,11 +100,11 @@ class Guard:
 
     def _client(self, request: Request) -> str:
         if not self._keys:
-            host = request.headers.get("host", "").lower()
-            name, _, port = host.rpartition(":")
-            if (name if port.isdigit() else host) in _LOOPBACK:
-                return NOBODY
-            raise ApiError("Ask for this server by the name localhost.", 421)
+            if not _is_here(f"//{request.headers.get('host', '')}"):
+                raise ApiError("Ask for this server by the name localhost.", 421)
+            if not _is_here(request.headers.get("origin", "//localhost")):
+                raise ApiError("Pages of other sites may not ask here without a key.", 403)
+            return NOBODY
         client = self._keys.client(request.headers.get("authorization", ""))
         if client is None:
             raise ApiError(
@@ -128,6 +134,14 @@ class Guard:
             free_s = self._counted.get_window_stats(self._rate, client).reset_time - time.time()
             wait_s = max(math.ceil(free_s), 1)
             raise _too_many(f"You asked {self._limits.per_minute} times in a minute", wait_s)
+
+
+def _is_here(url: str) -> bool:
+    """Does a URL name this machine?"""
+    try:
+        return urlsplit(url).hostname in _LOOPBACK
+    except ValueError:
+        return False
 
 
 def _too_many(found: str, wait_s: int) -> ApiError:

@@ -1,7 +1,7 @@
 """Where the hole is in what a client sends, and which language it is in."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from grammars import language_for, language_for_path, likely_language
@@ -21,7 +21,8 @@ _MARKS = (
 _NAMED = re.compile(r"\W{1,4}language: ([\w+#-]+)")
 """A first line that minuet writes."""
 
-_FENCE = re.compile(r"^(`{3,})([\w+#-]*)[^\n`]*\n(.*?)^\1\s*$", re.MULTILINE | re.DOTALL)
+_OPENING = re.compile(r"(`{3,})([\w+#-]*)[^`]*")
+"""A line that opens a fenced block, and what it says of the language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +64,25 @@ class Fenced:
 
 def fenced(message: str) -> Fenced | None:
     """The one fenced block of a message that has one hole; None where there is no such block."""
-    blocks = [block for block in _FENCE.finditer(message) if block[3].count(CURSOR) == 1]
+    blocks = [block for block in _blocks(message) if block[2].count(CURSOR) == 1]
     if len(blocks) != 1:
         return None
-    fence, name, code = blocks[0].groups()
+    fence, name, code = blocks[0]
     before, _, after = code.partition(CURSOR)
     return Fenced(f"{fence}{name}\n", holed(before, after, name), fence)
+
+
+def _blocks(message: str) -> Iterator[tuple[str, str, str]]:
+    """Fence, language and code of each fenced block that is closed."""
+    fence, name, code = "", "", list[str]()
+    for line in message.split("\n"):
+        if fence and line.rstrip() == fence:
+            yield fence, name, "".join(code)
+            fence, code = "", []
+        elif fence:
+            code.append(line + "\n")
+        elif opened := _OPENING.fullmatch(line):
+            fence, name = opened.groups()
 
 
 def _language(named: str, paths: Iterable[str], before: str, after: str) -> str:

@@ -6,12 +6,14 @@ import ipaddress
 import logging
 import os
 import socket
+import ssl
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvicorn
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from engine.desk import Asked, Desk, Infiller
@@ -63,7 +65,9 @@ def place_of(options: argparse.Namespace) -> Listening:
 def guarded(desk: Asked, keys: Keys, limits: Limits) -> ASGIApp:
     """The whole app, over a desk that answers."""
     metrics = Metrics()
-    return Guard(build_app(Shared(desk), metrics), keys, limits, metrics)
+    app = build_app(Shared(desk), metrics)
+    paths = frozenset(route.path for route in app.routes if isinstance(route, Route))
+    return Guard(app, paths, keys, limits, metrics)
 
 
 def listen(place: Listening, load: Callable[[], Infiller]) -> None:
@@ -71,6 +75,7 @@ def listen(place: Listening, load: Callable[[], Infiller]) -> None:
 
     load  called once the address is ours, so that what can fail at once does
     """
+    _demand_tls(place)
     listener = _bind(place)
     try:
         server = uvicorn.Server(_config(guarded(Desk(load()), place.keys, place.limits), place))
@@ -80,9 +85,6 @@ def listen(place: Listening, load: Callable[[], Infiller]) -> None:
 
 
 def _config(app: ASGIApp, place: Listening) -> uvicorn.Config:
-    for path in (place.certfile, place.keyfile):
-        if path is not None and not path.is_file():
-            raise AccessError(f"There is no file {path}.")
     return uvicorn.Config(
         app,
         http="h11",
@@ -99,8 +101,6 @@ def _config(app: ASGIApp, place: Listening) -> uvicorn.Config:
 
 def _bind(place: Listening) -> socket.socket:
     """A socket that has the address and does not listen yet. Raises AccessError."""
-    if (place.certfile is None) != (place.keyfile is None):
-        raise AccessError("TLS needs both --certfile and --keyfile.")
     try:
         found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
         family, kind, protocol, _, address = found[0]
@@ -113,6 +113,24 @@ def _bind(place: Listening) -> socket.socket:
         reason = error.strerror or str(error)
         raise AccessError(f"Cannot listen on {place.host}:{place.port}: {reason}.") from error
     return listener
+
+
+def _demand_tls(place: Listening) -> None:
+    """Raise AccessError unless there is a certificate with its key, or neither."""
+    certificate, key = place.certfile, place.keyfile
+    if certificate is None and key is None:
+        return
+    if certificate is None or key is None:
+        raise AccessError("TLS needs both --certfile and --keyfile.")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except ssl.SSLError as error:
+        reason = error.reason or "not PEM, or the key wants a password"
+        raise AccessError(
+            f"{certificate} and {key} are no certificate and its key ({reason})."
+        ) from error
+    except OSError as error:
+        raise AccessError(f"{certificate} or {key}: {error.strerror}.") from error
 
 
 def _demand_safe(address: str, place: Listening) -> None:

@@ -37,7 +37,7 @@ class Infill(Dialect[LlamaBody]):
             body.n_cmpl,
             body.temperature,
             None if body.seed < 0 else body.seed,
-            body.t_max_prompt_ms + body.t_max_predict_ms or BUDGET_MS,
+            max(body.t_max_prompt_ms, 0) + max(body.t_max_predict_ms, 0) or BUDGET_MS,
         )
 
     def answered(self, body: LlamaBody, done: Outcome, stamp: Stamp) -> object:

@@ -8,7 +8,7 @@ from engine.endpoints.holes import HoledText
 from engine.types import InfillRequest, Span, Suggestion, Timings
 
 BUDGET_MS = 2000.0
-"""For a fill where the client names no time, from when its turn comes up."""
+"""For a fill where the client names no time; the wait for its turn is taken off."""
 
 MAX_LINES = 10
 """Lines of a fill where no stop string rules out a line break; more are seldom right."""

@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from engine import (
     Alternative,
+    DeviceError,
     Draft,
     EngineInfo,
     InfillRequest,
@@ -45,6 +46,8 @@ class Recorder:
             raise ZeroDivisionError("a bug")
         first, *others = self.texts[: request.alternatives]
         yield Draft("\u2591" * 3, 1, 3)
+        if b"out of memory" in request.text:
+            raise DeviceError("The device is out of memory.")
         yield Draft(first, 2, 0)
         alternatives = tuple(Alternative(text, -2.0, "valid", 2) for text in others)
         yield Suggestion(first, -1.0, "valid", TIMINGS, alternatives)
@@ -192,30 +195,20 @@ def test_prompts_with_the_marks_of_other_models_have_a_suffix(prompt: str) -> No
     assert engine.sides == ("a = ", "\nb")
 
 
+def test_a_whole_number_may_be_written_with_a_point() -> None:
+    engine = Recorder()
+    reply = client_of(engine).post(
+        "/v1/completions",
+        content='{"model": "m", "prompt": "x", "max_tokens": 9.0, "temperature": 1.0}',
+        headers={"content-type": "application/json"},
+    )
+    assert reply.status_code == 200
+    assert (engine.request.max_tokens, engine.request.temperature) == (9, 1.0)
+
+
 def test_null_is_as_good_as_absent() -> None:
     body = {"suffix": None, "max_tokens": None, "stop": None, "n": None, "stream": None}
     assert ask("/v1/completions", prompt="x", temperature=None, logprobs=None, **body)
-
-
-def test_a_stream_has_the_text_then_the_reason_then_the_usage() -> None:
-    options = {"include_usage": True}
-    for path in ("/v1/completions", "/v1/fim/completions"):
-        text, end, usage = events(path, prompt="x", stream_options=options)
-        assert text["choices"][0]["text"] == "sum(rows)"
-        assert text["choices"][0]["finish_reason"] is None
-        assert end["choices"][0] == {
-            "text": "",
-            "index": 0,
-            "finish_reason": "stop",
-            "logprobs": None,
-        }
-        assert (usage["choices"], usage["usage"]["total_tokens"]) == ([], 56)
-        assert text["id"] == end["id"] == usage["id"]
-
-
-def test_a_stream_that_fails_says_so_in_its_last_event() -> None:
-    [event] = events("/v1/completions", prompt="too long")
-    assert event["error"]["code"] == "context_length_exceeded"
 
 
 @pytest.mark.parametrize(
@@ -287,24 +280,6 @@ def test_a_chat_is_answered_with_its_block_filled() -> None:
     assert engine.request.language == "python"
 
 
-def test_a_diffusing_stream_shows_whole_answers_that_sharpen() -> None:
-    found = events("/v1/chat/completions", messages=chat(FENCED), diffusing=True)
-    shown = [event["choices"][0]["delta"].get("content") for event in found]
-    assert shown == [
-        "```python\nx = \u2591\u2591\u2591\n```",
-        "```python\nx = sum(rows)\n```",
-        "```python\nx = sum(rows)\n```",
-        None,
-    ]
-    assert found[-1]["choices"][0]["finish_reason"] == "stop"
-
-
-def test_other_streams_say_each_thing_once() -> None:
-    found = events("/v1/chat/completions", messages=chat(FENCED))
-    shown = [event["choices"][0]["delta"].get("content") for event in found]
-    assert shown == ["```python\nx = sum(rows)\n```", None]
-
-
 def test_instructions_are_refused_by_a_model_that_follows_none() -> None:
     for text in ("Write a sort.", "```python\nx = 1\n```", FENCED + FENCED):
         error = refusal("/v1/chat/completions", messages=chat(text))
@@ -340,6 +315,17 @@ def test_an_edit_rewrites_the_region_at_its_cursor() -> None:
         "\nprint(total([]))\n",
     )
     assert (engine.request.language, engine.request.temperature) == ("python", 0.2)
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/v1/chat/completions", "```a\n" * 200_000),
+        ("/v1/edit/completions", f"<|current_file_content|>{'<|code_to_edit|>' * 50_000}"),
+    ],
+)
+def test_a_message_that_opens_much_and_closes_nothing_holds_nobody_up(path: str, text: str) -> None:
+    assert refusal(path, messages=chat(text))["param"] == "messages"
 
 
 def test_an_edit_needs_its_tags_and_is_not_streamed() -> None:

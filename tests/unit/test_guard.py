@@ -55,8 +55,12 @@ def test_a_refusal_has_the_shape_of_the_path() -> None:
 def test_keys_are_counted_by_name_and_shown_nowhere() -> None:
     client = client_of()
     client.post("/v1/completions", json=BODY, headers=bearer(ANN))
+    client.post("/infill", json={})
+    client.post("/secret", json={})
     told = client.get("/metrics", headers=bearer(BEN)).text
     assert 'client="ann"' in told
+    assert 'requests_total{client="unknown",path="/infill",status="401"} 1.0' in told
+    assert 'requests_total{client="unknown",path="other",status="401"} 1.0' in told
     assert ANN not in told
     assert ANN not in repr(KEYS)
 
@@ -157,8 +161,20 @@ def test_without_keys_only_this_machine_may_be_named() -> None:
     client = client_of(Keys())
     for host in ("localhost", "LOCALHOST:8012", "127.0.0.1:8012", "[::1]:8012"):
         assert client.get("/v1/models", headers={"Host": host}).status_code == 200
-    for host in ("evil.example", "localhost.evil.example:80", ""):
+    for host in ("evil.example", "localhost.evil.example:80", "", "["):
         assert client.get("/v1/models", headers={"Host": host}).status_code == 421
+
+
+def test_without_keys_no_page_of_another_site_may_ask() -> None:
+    """A browser sends a form's text there, though it would not show the answer."""
+    client = client_of(Keys())
+    change = wire.to_json(WorkspaceChange("home"))
+    for origin in ("https://evil.example", "http://localhost.evil.example", "null"):
+        reply = client.post("/v1/workspace", content=change, headers={"Origin": origin})
+        assert reply.status_code == 403
+    for origin in ("http://localhost:3000", "http://127.0.0.1"):
+        reply = client.post("/v1/workspace", content=change, headers={"Origin": origin})
+        assert reply.status_code == 200
 
 
 def test_keys_come_from_a_private_file_and_the_environment(tmp_path: Path) -> None:
@@ -178,13 +194,16 @@ def test_keys_come_from_a_private_file_and_the_environment(tmp_path: Path) -> No
         ("ann:long-enough-a-key", 0o640, "chmod it to 0600"),
         ("ann", 0o600, "Entry 1 of the file .* is not of the form NAME:KEY"),
         ("ann:long-enough-a-key ben:short", 0o600, "Entry 2 of .* fewer than 16 characters"),
+        ("ann:long-enough-a-key ann:long-enough-a-nother", 0o600, "gives ann a second key"),
+        (" \n", 0o600, "There is no key in"),
+        ("ann:long-enough-\udcff", 0o600, "that is no text"),
     ],
 )
 def test_keys_that_are_none_are_refused(
     tmp_path: Path, text: str, mode: int, sentence: str
 ) -> None:
     path = tmp_path / "keys"
-    path.write_text(text)
+    path.write_text(text, errors="surrogateescape")
     path.chmod(mode)
     with pytest.raises(AccessError, match=sentence) as refused:
         read_keys(path, {})
@@ -205,3 +224,13 @@ def test_a_public_address_is_not_served_without_a_key(host: str) -> None:
 def test_half_a_certificate_is_no_tls(tmp_path: Path) -> None:
     with pytest.raises(AccessError, match="both"):
         listen(Listening("127.0.0.1", 0, certfile=tmp_path / "c.pem"), not_loaded)
+
+
+def test_what_is_no_certificate_is_said_before_anything_is_loaded(tmp_path: Path) -> None:
+    place = Listening("127.0.0.1", 0, certfile=tmp_path / "c.pem", keyfile=tmp_path / "k.pem")
+    with pytest.raises(AccessError, match="No such file"):
+        listen(place, not_loaded)
+    for name in ("c.pem", "k.pem"):
+        (tmp_path / name).write_text("nothing of the kind")
+    with pytest.raises(AccessError, match="are no certificate and its key"):
+        listen(place, not_loaded)

@@ -118,6 +118,13 @@ def test_a_line_that_is_indented_less_ends_a_fill() -> None:
     assert infill({**VIM, "n_indent": 0}, engine)["content"] == "x\n    y\n\n  z\n    w"
 
 
+def test_no_time_and_no_tokens_to_speak_of_are_the_servers_own() -> None:
+    engine = Recorder()
+    infill({"input_prefix": "x = ", "t_max_predict_ms": -1, "n_predict": -2}, engine)
+    assert engine.request.budget_ms > 1000
+    assert engine.request.max_tokens is None
+
+
 @pytest.mark.parametrize(
     ("body", "stop_type"),
     [({}, "eos"), ({"n_predict": 6}, "limit"), ({"stop": ["("]}, "word")],
