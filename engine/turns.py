@@ -36,13 +36,13 @@ class _Turn:
 class _Waiting:
     """A request, by its number in the order of all, that is to get a turn.
 
-    overtaken  how often another got it although this one's client had none for longest
+    overtaken  did another get one although this one's client had none for longest?
     """
 
     number: int
     group: str
     turn: asyncio.Future[_Turn]
-    overtaken: int = 0
+    overtaken: bool = False
 
 
 class Turns:
@@ -51,7 +51,7 @@ class Turns:
     A key overtakes the request before it: a place in a queue would be lost at every key, but not
     when a client had its last turn. And the newest request is the likeliest to be wanted still when
     it is done, so of the few whose turn it nearly is, the one who asked last comes first; but
-    nobody is overtaken for ever by those that come later and later.
+    nobody is overtaken twice so, or those that come later and later would keep it waiting for ever.
 
     shared_by  requests of one group of a client that may have a turn together
     """
@@ -172,10 +172,10 @@ class Turns:
         few = min(_FEW, (len(self._waiting) + 1) // 2)
         longest = nsmallest(few, self._waiting, key=self._last_turn)
         first = self._waiting[longest[0]][0]
-        if first.overtaken == _FEW:
+        if first.overtaken:
             return longest[0]
         chosen = max(longest, key=lambda client: self._waiting[client][0].number)
-        first.overtaken += chosen != longest[0]
+        first.overtaken = chosen != longest[0]
         return chosen
 
     def _first_of(self, queue: deque[_Waiting]) -> list[_Waiting]:
