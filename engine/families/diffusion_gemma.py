@@ -22,7 +22,7 @@ from engine.families.codec import FolderCodec, codec_of
 from engine.families.folder import Folder
 from engine.families.gemma import Gemma, GemmaShape, Heads
 from engine.families.ids import engine_ids, engine_log_probs, own_canvas, own_ids
-from engine.families.model import CONTEXT_TOKENS, Facts, Plan, Reading, Traits
+from engine.families.model import CONTEXT_TOKENS, Facts, Reading, Traits
 from engine.families.past import Past, cut, grown
 from engine.families.stack import Filling, fill, traits_of
 from engine.lengths import EndOfMiddle
@@ -116,7 +116,7 @@ class _Look:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class GemmaPlan:
     """Whose stack is its own."""
 
     folder: Folder
@@ -139,9 +139,14 @@ class _Plan:
         self.folder.check(stack, _named)
         return stack
 
-    def load(self, placement: Placement) -> CanvasOnContext:
+    def stack(self, placement: Placement) -> Gemma:
+        """The folder's weights, on a device. Raises CheckpointError."""
         stack = self._on_meta()
         fill(stack, self.folder, placement, _named)
+        return stack
+
+    def load(self, placement: Placement) -> CanvasOnContext:
+        stack = self.stack(placement)
         filling = Filling(EndOfMiddle, _RULE, (_SLOTS,), _FILL_TOKENS)
         traits = traits_of(self.folder, placement, stack, self.codec, filling)
         return CanvasOnContext(stack, self.codec, traits, self.opening, self.end)
@@ -152,19 +157,21 @@ def claims(folder: Folder) -> bool:
     return folder.architecture == "DiffusionGemmaForBlockDiffusion"
 
 
-def plan(folder: Folder) -> Plan:
+def plan(folder: Folder) -> GemmaPlan:
     """Raises CheckpointError."""
     codec, text = codec_of(folder), folder.config.get("text_config", {})
     begin = codec.role(text, "bos")
     if begin is None:
         raise CheckpointError(f"{folder.path} does not say which token begins a text")
-    return _Plan(folder, codec, _shape(folder), begin, codec.end(text))
+    return GemmaPlan(folder, codec, _shape(folder), begin, codec.end(text))
 
 
 def _named(parameter: str) -> str:
     if parameter.endswith(".context_scalar"):
         at = parameter.removesuffix("context_scalar")
         return f"model.encoder.language_model.{at}layer_scalar"
+    if ".experts." in parameter:
+        parameter = parameter.removesuffix(".weight")
     return f"model.decoder.{parameter}"
 
 

@@ -5,8 +5,8 @@ a feed-forward part and experts side by side. A slot of the canvas may be any to
 from the whole vocabulary, there is no mask. What the last pass thought of each slot comes back as
 the mean of the embeddings, weighed by the probabilities (self-conditioning).
 
-Parameters are named as in a folder's "model.decoder."; shape letters as in `transformer.py`, C
-slots, P experts, A those of a token.
+Parameters are named as in a folder's "model.decoder.", but for experts; shape letters as in
+`transformer.py`, C slots, P experts, A those of a token.
 
 Source: DiffusionGemma and Gemma 4 as in transformers 5.13 and later (Apache-2.0).
 """
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.families.experts import Choice, FeedForward, mixed
+from engine.families.int8 import Stacked
 from engine.families.past import KeysValues, Past, length
 from engine.families.transformer import Turn, turned
 
@@ -215,13 +216,17 @@ class SelfConditioning(GeluFeedForward):
         return F.rms_norm(both_NCD, (both_NCD.shape[-1],), eps=self.pre_norm.eps)
 
 
+class Exact(nn.Linear):
+    """Never in 8 bits: a near tie of experts would be decided otherwise."""
+
+
 class Router(nn.Module):
     """Chooses the best experts, which have a scale each for their weights."""
 
     def __init__(self, shape: GemmaShape) -> None:
         super().__init__()
         self.chosen, self.epsilon = shape.chosen, shape.epsilon
-        self.proj = nn.Linear(shape.width, shape.experts, bias=False)
+        self.proj = Exact(shape.width, shape.experts, bias=False)
         self.scale = nn.Parameter(torch.ones(shape.width))
         self.per_expert_scale = nn.Parameter(torch.ones(shape.experts))
 
@@ -239,12 +244,12 @@ class PackedExperts(nn.Module):
     def __init__(self, shape: GemmaShape) -> None:
         super().__init__()
         hidden, width = shape.expert_hidden, shape.width
-        self.gate_up_proj = nn.Parameter(torch.empty(shape.experts, 2 * hidden, width))
-        self.down_proj = nn.Parameter(torch.empty(shape.experts, width, hidden))
+        self.gate_up_proj = Stacked(shape.experts, 2 * hidden, width)
+        self.down_proj = Stacked(shape.experts, width, hidden)
 
     def forward(self, x_XD: Tensor, choice: Choice) -> Tensor:
         return mixed(x_XD, choice, self._expert)
 
     def _expert(self, index: int, x_RD: Tensor) -> Tensor:
-        gate, up = F.linear(x_RD, self.gate_up_proj[index]).chunk(2, -1)
-        return F.linear(F.gelu(gate, approximate="tanh") * up, self.down_proj[index])
+        gate, up = self.gate_up_proj(x_RD, index).chunk(2, -1)
+        return self.down_proj(F.gelu(gate, approximate="tanh") * up, index)

@@ -22,13 +22,13 @@ class Int8Linear(nn.Module):
     bias: Tensor | None
 
     @torch.no_grad()  # else the scale would keep the matrix
-    def __init__(self, linear: nn.Linear) -> None:
+    def __init__(self, weight_OI: Tensor, bias_O: Tensor | None = None) -> None:
         super().__init__()
-        scale_O = linear.weight.abs().amax(1).float().clamp(min=1e-12) / _LARGEST
-        whole_OI = (linear.weight / scale_O[:, None]).round().to(torch.int8)
+        scale_O = weight_OI.abs().amax(1).float().clamp(min=1e-12) / _LARGEST
+        whole_OI = (weight_OI / scale_O[:, None]).round().to(torch.int8)
         self.weight = nn.Parameter(whole_OI, requires_grad=False)
-        self.register_buffer("scale_O", scale_O.to(linear.weight.dtype))
-        self.register_buffer("bias", linear.bias)
+        self.register_buffer("scale_O", scale_O.to(weight_OI.dtype))
+        self.register_buffer("bias", bias_O)
 
     def forward(self, x_XI: Tensor) -> Tensor:
         y_XO = self._product(x_XI)
@@ -42,10 +42,30 @@ class Int8Linear(nn.Module):
         return y_TO.unflatten(0, x_XI.shape[:-1])
 
 
+class Stacked(nn.Module):
+    """Matrices of one shape, one beside the other, [P, O, I]."""
+
+    def __init__(self, count: int, outputs: int, inputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(count, outputs, inputs))
+
+    def forward(self, x_XI: Tensor, index: int) -> Tensor:
+        return F.linear(x_XI, self.weight[index])
+
+
+class Int8Stacked(nn.ModuleList):
+    """The same in 8 bits."""
+
+    def forward(self, x_XI: Tensor, index: int) -> Tensor:
+        return self[index](x_XI)
+
+
 def in_int8(module: nn.Module) -> None:
-    """Put every linear layer below a module in 8 bits, one after the other."""
+    """Put every linear layer below a module in 8 bits, one after the other; no kind of its own."""
     for name, child in list(module.named_children()):
-        if isinstance(child, nn.Linear):
-            setattr(module, name, Int8Linear(child))
+        if type(child) is nn.Linear:
+            setattr(module, name, Int8Linear(child.weight, child.bias))
+        elif isinstance(child, Stacked):
+            setattr(module, name, Int8Stacked(map(Int8Linear, child.weight)))
         else:
             in_int8(child)

@@ -13,7 +13,9 @@ from torch import Tensor
 from engine import families
 from engine.canvas import Canvas
 from engine.errors import CheckpointError
+from engine.families import diffusion_gemma
 from engine.families.diffusion_gemma import CanvasOnContext
+from engine.families.folder import Folder
 from engine.families.ids import OFFSET, engine_ids
 from engine.infill import Engine
 from engine.sampler import Limits, denoise
@@ -205,6 +207,26 @@ def test_a_hole_is_filled_through_the_whole_engine(tmp_path: Path) -> None:
     request = InfillRequest(text, Span(21, 21), "", length_tokens=6, budget_ms=60_000)
     *_, suggestion = engine.infill(request)
     assert isinstance(suggestion, Suggestion)
+
+
+@torch.inference_mode()
+def test_in_8_bits_it_says_nearly_what_it_said(tmp_path: Path) -> None:
+    folder, said = write(tmp_path), list[Tensor]()
+    canvas_NC = torch.tensor([engine_ids(tokens(SLOTS, seed=2))])
+    for placement in (CPU, replace(CPU, int8=True)):
+        model = families.load(folder, placement)
+        look = model.read(engine_ids(tokens(13, seed=1)), [], []).look
+        said.append(look(canvas_NC, torch.ones_like(canvas_NC, dtype=torch.bool))[:, OFFSET:].exp())
+    apart_C = (said[0] - said[1]).abs().sum(-1) / 2  # 1 is all; a place may take another expert
+    assert 0 < apart_C.median() < 0.1
+
+
+def test_experts_too_are_in_8_bits(tmp_path: Path) -> None:
+    plan = diffusion_gemma.plan(Folder(write(tmp_path)))
+    layers = plan.stack(replace(CPU, int8=True)).layers
+    matrices = [(name, weight) for name, weight in layers.named_parameters() if weight.ndim > 1]
+    exact = [name for name, weight in matrices if weight.dtype != torch.int8]
+    assert exact == [f"{layer}.router.proj.weight" for layer in range(4)]
 
 
 TEXTS = (

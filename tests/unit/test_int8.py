@@ -34,7 +34,7 @@ def test_a_product_is_off_by_one_percent_at_most(dtype: torch.dtype) -> None:
     linear = nn.Linear(2048, 512).to(dtype)
     linear.weight.copy_(torch.randn(512, 2048, generator=noise))
     x_XI = torch.randn(3, 5, 2048, generator=noise).to(dtype)
-    layer = Int8Linear(linear)
+    layer = Int8Linear(linear.weight, linear.bias)
     assert layer.weight.nbytes == linear.weight.nbytes // dtype.itemsize
     packed, exact = layer(x_XI), linear.float()(x_XI.float())
     assert packed.dtype == dtype
@@ -43,7 +43,7 @@ def test_a_product_is_off_by_one_percent_at_most(dtype: torch.dtype) -> None:
 
 
 def test_the_matrix_is_not_kept() -> None:
-    assert not Int8Linear(nn.Linear(8, 4)).scale_O.requires_grad
+    assert not Int8Linear(nn.Linear(8, 4).weight).scale_O.requires_grad
 
 
 def write(folder: Path) -> Path:
