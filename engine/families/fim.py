@@ -25,10 +25,12 @@ class _Kind:
     """What tells these families apart.
 
     marks   before the prefix, before the suffix, before the middle
+    end     what is written behind a middle; a model that chats may end its turns otherwise
     opened  does a text begin with BOS?
     """
 
     marks: tuple[str, str, str]
+    end: str
     shape: Callable[[Folder], Shape]
     opened: bool = False
 
@@ -50,17 +52,22 @@ def _star(folder: Folder) -> Shape:
 
 
 _KINDS = {
-    "Qwen2ForCausalLM": _Kind(("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"), _qwen),
+    "Qwen2ForCausalLM": _Kind(
+        ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"), "<|endoftext|>", _qwen
+    ),
     "LlamaForCausalLM": _Kind(
         (
             "<\uff5cfim\u2581begin\uff5c>",
             "<\uff5cfim\u2581hole\uff5c>",
             "<\uff5cfim\u2581end\uff5c>",
         ),
+        "<\uff5cend\u2581of\u2581sentence\uff5c>",
         shape_of,
         opened=True,
     ),
-    "Starcoder2ForCausalLM": _Kind(("<fim_prefix>", "<fim_suffix>", "<fim_middle>"), _star),
+    "Starcoder2ForCausalLM": _Kind(
+        ("<fim_prefix>", "<fim_suffix>", "<fim_middle>"), "<|endoftext|>", _star
+    ),
 }
 
 
@@ -76,5 +83,6 @@ def plan(folder: Folder) -> Plan:
     before, between, closing = (codec.specials[mark] for mark in kind.marks)
     begin = codec.role(folder.config, "bos") if kind.opened else None
     opening = (before,) if begin is None else (begin, before)
-    prompt = Prompt(opening, between, closing, codec.end(folder.config))
+    end = codec.specials.get(kind.end)
+    prompt = Prompt(opening, between, closing, codec.end(folder.config) if end is None else end)
     return left_to_right(folder, codec, kind.shape(folder), prompt)

@@ -24,6 +24,6 @@ def plan(folder: Folder) -> StackPlan:
     layout = BlockLayout(
         block=folder.number("block_size"),
         mask=codec.mask(folder.config, _MASK),
-        end=folder.number("eos_token_id"),
+        end=codec.end(folder.config),
     )
     return blockwise(folder, codec, shape_of(folder, qk_norm=True), layout, _CONFIDENT)

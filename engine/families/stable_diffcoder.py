@@ -34,7 +34,7 @@ def plan(folder: Folder) -> Plan:
     layout = BlockLayout(
         block=_BLOCK,
         mask=codec.mask(folder.config, codec.specials.get(_MASK_NAME, _MASK)),
-        end=folder.number("eos_token_id"),
+        end=codec.end(folder.config),
         prompt=SuffixFirst(*marks) if len(marks) == len(_PROMPT) else None,
     )
     return blockwise(folder, codec, shape_of(folder), layout, _CONFIDENT)

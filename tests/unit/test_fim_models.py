@@ -17,6 +17,7 @@ from engine.families import Model
 from engine.families.ids import OFFSET
 from engine.infill import Engine
 from engine.sampler import Limits, denoise
+from engine.tokenizer import EOM
 from engine.types import Draft, InfillRequest, Span, Suggestion
 from tests.support.hub_folders import SIZES, special, write_config, write_tokenizer, write_weights
 from tests.support.qwen_folders import weights_in
@@ -136,6 +137,25 @@ def test_a_middle_is_written_left_to_right_as_transformers_write_it(folder: Path
     model = families.load(folder, CPU)
     expected = greedy(folder, model, STEPS)
     assert written(model, STEPS) == [expected[: count + 1] for count in range(STEPS)]
+
+
+def test_a_model_that_chats_ends_a_middle_as_its_base_does(folder: Path) -> None:
+    roles = json.loads((folder / "tokenizer_config.json").read_text())
+    changed = roles | {"eos_token": "<|im_end|>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(changed))
+    whole = json.loads((folder / "tokenizer.json").read_text())
+    turn = {**whole["added_tokens"][0], "id": special(9), "content": "<|im_end|>"}
+    whole["added_tokens"].append(turn)
+    (folder / "tokenizer.json").write_text(json.dumps(whole))
+    config = json.loads((folder / "config.json").read_text()) | {"vocab_size": special(10)}
+    write_config(folder, config)
+    own = next(f for f in FAMILIES.values() if f.config["architectures"] == config["architectures"])
+    write_weights(folder, drawn(own.shapes(config)))
+    model = families.load(folder, CPU)
+    row_NC = torch.zeros(1, 1, dtype=torch.int64)
+    look = model.read(*model.streams("python", PREFIX, SUFFIX), []).look
+    found_PV = look(row_NC, row_NC == 0)
+    assert found_PV[0, EOM] == found_PV[0, OFFSET + END]
 
 
 def test_what_was_read_is_not_read_again(folder: Path) -> None:
