@@ -97,13 +97,15 @@ def _add(shelf: Shelf, options: argparse.Namespace) -> None:
 
 def _fetched(shelf: Shelf, source: str, name: str | None) -> tuple[str, Path, str]:
     """Name, folder and family of a model in a folder or on the hub."""
-    from engine.families import describe
+    from engine.families import describe, refuse_unless_known
 
     own = Path(source).expanduser()
     name, path = _place(shelf, name or own.resolve().name)
     if own.is_dir():
         path = own.resolve()
     else:
+        fetch(source, path, weights=False)
+        refuse_unless_known(path)
         fetch(source, path)
     return name, path, describe(path).family
 

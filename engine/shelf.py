@@ -21,7 +21,8 @@ SHIPPED_FOLDER = Path(__file__).parent / "weights" / "default"
 
 _NAME = re.compile(r"\w[\w.-]*")
 _REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
-_WANTED = ("*.safetensors", "*.json", "merges.txt", "LICENSE*", "README.md", "SHA256SUMS")
+_WORDS = ("*.json", "merges.txt", "LICENSE*", "README.md", "SHA256SUMS")
+_WANTED = (*_WORDS, "*.safetensors")
 """Never what is pickled, never code."""
 
 
@@ -121,8 +122,10 @@ def model_folder(asked: Path | None = None) -> Path:
     return shelf.path(str(asked)) if known else asked
 
 
-def fetch(source: str, to: Path) -> None:
+def fetch(source: str, to: Path, *, weights: bool = True) -> None:
     """Download a repository of the hub, with progress; what is there already is not asked again.
+
+    weights  or all but them, which says whether they are worth it
 
     Raises CheckpointError.
     """
@@ -137,7 +140,7 @@ def fetch(source: str, to: Path) -> None:
             "downloading needs huggingface_hub: pip install 'sfumato[models]'"
         ) from error
     try:
-        snapshot_download(source, local_dir=to, allow_patterns=list(_WANTED))
+        snapshot_download(source, local_dir=to, allow_patterns=list(_WANTED if weights else _WORDS))
     except Exception as error:  # what HTTP, the hub and the disk raise has no end
         reason = " ".join(str(error).split())
         raise CheckpointError(

@@ -60,7 +60,17 @@ from engine.families.folder import Folder
 from engine.families.model import Facts, Model, Plan, Reading, Traits
 from engine.remote import endpoint
 
-__all__ = ["Description", "Facts", "Model", "Reading", "Traits", "describe", "is_ours", "load"]
+__all__ = [
+    "Description",
+    "Facts",
+    "Model",
+    "Reading",
+    "Traits",
+    "describe",
+    "is_ours",
+    "load",
+    "refuse_unless_known",
+]
 
 _FAMILIES = (
     qwen,
@@ -104,6 +114,12 @@ def describe(path: Path) -> Description:
     folder, plan, family = _understood(path)
     plan.check()
     return Description(f"{folder.architecture} ({family})", *folder.weigh(), plan.facts)
+
+
+def refuse_unless_known(path: Path) -> None:
+    """Raises CheckpointError where all but the weights says that `load` would."""
+    if not is_ours(path):
+        _understood(path)
 
 
 def _understood(path: Path) -> tuple[Folder, Plan, str]:

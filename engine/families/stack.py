@@ -57,8 +57,14 @@ def shape_of(
         epsilon=float(config.get("rms_norm_eps", 1e-6)),
         qkv_bias=qkv_bias,
         qk_norm=qk_norm,
-        tied=bool(config.get("tie_word_embeddings", "lm_head.weight" not in folder.tensors)),
+        tied=_is_tied(folder),
     )
+
+
+def _is_tied(folder: Folder) -> bool:
+    """Is the head the embedding? Where nothing says so, it is if there is no other."""
+    said = folder.config.get("tie_word_embeddings")
+    return "lm_head.weight" not in folder.tensors if said is None else bool(said)
 
 
 def _refuse_narrow_window(folder: Folder) -> None:

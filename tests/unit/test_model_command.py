@@ -129,6 +129,25 @@ shelf.put("tiny", shelf.folder / "tiny")
 """
 
 
+def test_weights_that_would_be_refused_are_not_downloaded(tmp_path: Path) -> None:
+    pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+    packed = {"quant_method": "fp8"}
+    folder = written(A2D_QWEN2, tmp_path / "repository", quantization_config=packed)
+    with serving(Hub(folder)) as hub:
+        where = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hub"), "NO_PROXY": "127.0.0.1"}
+        finished = subprocess.run(
+            [sys.executable, "-m", "lsp_server.cli", "model", "add", "owner/tiny"],
+            env={**os.environ, **where, "HF_HUB_DISABLE_TELEMETRY": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert finished.returncode == 2
+    assert "quantised weights (fp8)" in finished.stderr
+    assert "config.json" in hub.asked
+    assert "model.safetensors" not in hub.asked
+
+
 def test_a_download_goes_on_where_it_broke_off(done: Told, tmp_path: Path) -> None:
     pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
     folder = written(A2D_QWEN2, tmp_path / "repository")
