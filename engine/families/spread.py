@@ -62,11 +62,15 @@ def _planned(stack: nn.Module, placement: Placement, free_bytes: dict[int, int])
     sizes["special_dtypes"] = dict.fromkeys(outer, placement.dtype)
     most = {index: int(_SHARE * free) for index, free in free_bytes.items()}
     balanced = accelerate.get_balanced_memory(stack, most, [layer], **sizes)
-    placed = accelerate.infer_auto_device_map(stack, balanced | {"cpu": 0}, [layer], **sizes)
-    if not all(isinstance(place, int) for place in placed.values()):
-        gb = ", ".join(f"{free / 1e9:.1f}" for free in free_bytes.values())
-        raise DeviceError(f"the model does not fit into the GPUs, which have {gb} GB free")
-    return placed
+    for memory in (
+        balanced,
+        most,
+    ):  # balanced is too little where one has much less than the others
+        placed = accelerate.infer_auto_device_map(stack, memory | {"cpu": 0}, [layer], **sizes)
+        if all(isinstance(place, int) for place in placed.values()):
+            return placed
+    gb = ", ".join(f"{free / 1e9:.1f}" for free in free_bytes.values())
+    raise DeviceError(f"the model does not fit into the GPUs, which have {gb} GB free")
 
 
 def _free_bytes(device: torch.device) -> int:

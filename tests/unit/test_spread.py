@@ -68,6 +68,15 @@ def test_layers_go_to_devices_in_their_order_and_the_rest_to_the_first(
     assert set(indices) == {0, 1}
 
 
+def test_a_small_gpu_beside_a_large_one_is_no_hindrance(free: Callable[..., None]) -> None:
+    stack = on_meta()
+    layer = bytes_of(stack.get_submodule("layers.0"))
+    outer = bytes_of(stack) - SHAPE.layers * layer
+    free(int((outer + 9.5 * layer) / 0.9), int(1.5 * layer / 0.9))
+    device_of = spread.devices_of(stack, TWO)
+    assert {device_of(name).index for name, _ in stack.named_parameters()} <= {0, 1}
+
+
 def test_what_fits_nowhere_is_said(free: Callable[..., None]) -> None:
     free(10_000, 10_000)
     with pytest.raises(DeviceError, match="does not fit into the GPUs"):
