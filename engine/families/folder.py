@@ -167,7 +167,8 @@ class Folder:
         ]
         if extra and not self.config.get("num_nextn_predict_layers"):
             raise CheckpointError(
-                f"{self.path} has a tensor {min(extra)}, of which config.json says nothing"
+                f"{self.path} has a tensor {min(extra)}, which is not in the model that config.json"
+                " tells of, as this engine knows it"
             )
 
     def _check(self, stored: str | Rows, wanted: tuple[int, ...]) -> None:

@@ -41,18 +41,24 @@ def llama(weights: Weights, config: Config, tokens_T: Tensor, seen_TT: Tensor) -
 
 def llada_moe(weights: Weights, config: Config, tokens_T: Tensor) -> Tensor:
     """LLaDA-MoE: Qwen3's attention both ways; softmax, then the best experts, not normalised."""
+    return qwen3_moe(weights, config, tokens_T, full(len(tokens_T)))
+
+
+def qwen3_moe(weights: Weights, config: Config, tokens_T: Tensor, seen_TT: Tensor) -> Tensor:
+    """Qwen3 with experts: softmax, then the best of them, their weights to sum 1 if so told."""
     x_TD = weights["model.embed_tokens.weight"][tokens_T]
     for layer in range(config["num_hidden_layers"]):
         at = f"model.layers.{layer}"
-        x_TD = _qwen_attention(weights, config, at, x_TD, full(len(tokens_T)))
+        x_TD = _qwen_attention(weights, config, at, x_TD, seen_TT)
         h_TD = _rms(x_TD, weights[f"{at}.post_attention_layernorm.weight"], config["rms_norm_eps"])
-        if not config["moe_layer_freq"][layer]:
+        if "moe_layer_freq" in config and not config["moe_layer_freq"][layer]:
             x_TD = x_TD + _gated(weights, f"{at}.mlp", h_TD)
             continue
         rows: list[Tensor] = []
         for h_D in h_TD:
             chances = torch.softmax(weights[f"{at}.mlp.gate.weight"] @ h_D, 0)
             best = chances.argsort(descending=True)[: config["num_experts_per_tok"]].tolist()
+            chances = chances / (chances[best].sum() if config.get("norm_topk_prob") else 1)
             rows.append(
                 torch.stack(
                     [chances[i] * _gated(weights, f"{at}.mlp.experts.{i}", h_D) for i in best]

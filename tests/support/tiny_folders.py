@@ -66,6 +66,13 @@ def llada_shapes(config: Mapping[str, Any]) -> Shapes:
     return shapes
 
 
+def qwen3_moe_shapes(config: Mapping[str, Any]) -> Shapes:
+    """Qwen3's with experts in every layer."""
+    names = {"expert_intermediate_size": config["moe_intermediate_size"]}
+    names["moe_layer_freq"] = [1] * config["num_hidden_layers"]
+    return llada_moe_shapes({**config, **names})
+
+
 def llada_moe_shapes(config: Mapping[str, Any]) -> Shapes:
     """LLaDA-MoE's tensors."""
     width, experts = config["hidden_size"], config["num_experts"]

@@ -28,7 +28,13 @@ from tests.support.hub_folders import (
     write_tokenizer,
     write_weights,
 )
-from tests.support.tiny_folders import Shapes, drawn, llada2_shapes, llama_shapes
+from tests.support.tiny_folders import (
+    Shapes,
+    drawn,
+    llada2_shapes,
+    llama_shapes,
+    qwen3_moe_shapes,
+)
 from tests.support.tiny_model import CPU
 
 END, MASK_ID, ROWS = special(0), special(1), special(5) + SPARE
@@ -83,6 +89,14 @@ def sdar() -> Family:
     config |= {"mask_token_id": MASK_ID, "head_dim": 16}
     shapes = llama_shapes(config, norm=True)
     return Family(config, shapes, ("<|endoftext|>", "<|MASK|>"), 4, by_threshold(4, 0.85))
+
+
+def sdar_moe() -> Family:
+    plain = sdar()
+    config = {**plain.config, "architectures": ["SDARMoeForCausalLM"], "model_type": "sdar_moe"}
+    config |= {"num_experts": 8, "num_experts_per_tok": 3, "norm_topk_prob": True}
+    config |= {"moe_intermediate_size": 16, "decoder_sparse_step": 1, "mlp_only_layers": []}
+    return replace(plain, config=config, shapes=qwen3_moe_shapes(config), logits=models.qwen3_moe)
 
 
 def fast_dllm() -> Family:
@@ -173,6 +187,7 @@ FAMILIES = {
     "llada2.2": llada22,
     "stable-diffcoder": stable_diffcoder,
     "sdar": sdar,
+    "sdar-moe": sdar_moe,
     "fast-dllm": fast_dllm,
     "a2d-qwen2": lambda: a2d("Qwen2"),
     "a2d-qwen3": lambda: a2d("Qwen3"),
