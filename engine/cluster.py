@@ -29,7 +29,7 @@ from engine.endpoints.access import read_keys
 from engine.endpoints.guard import CLIENT, Limits
 from engine.endpoints.listen import guarded
 from engine.errors import EngineUnreachable
-from engine.loading import load
+from engine.loading import check, load
 from engine.rendezvous import DEFAULT_MODEL
 from engine.service import events
 from engine.threads import wait_passively
@@ -134,7 +134,8 @@ def app(arguments: dict[str, str]) -> serve.Application:
     least    replicas that are always there, 1
     most     replicas under load, 4
 
-    Raises ValueError for another name.
+    Raises ValueError for another name, and CheckpointError for a folder of no model, before any of
+    the replicas that are there is stopped for it.
     """
     if unknown := arguments.keys() - {"model", "device", "least", "most"}:
         raise ValueError(f"there is no {', '.join(sorted(unknown))}: model, device, least, most")
@@ -160,6 +161,7 @@ def app(arguments: dict[str, str]) -> serve.Application:
         health_check_period_s=5,
     )
     model = arguments.get("model", str(DEFAULT_MODEL))
+    check(Path(model))
     return _front_deployment().bind(replicas.bind(model, device))
 
 

@@ -10,6 +10,16 @@ if TYPE_CHECKING:
     from engine.desk import Infiller
 
 
+def check(model: Path) -> None:
+    """Raises EngineError where `load` would; no weights are read and no server is asked."""
+    if endpoint.is_in(model):
+        endpoint.Endpoint.load(model)
+        return
+    from engine.families import describe
+
+    describe(model)
+
+
 def load(model: Path, device: str) -> "Infiller":
     """Load a checkpoint folder, or the folder of an endpoint. Raises EngineError."""
     if endpoint.is_in(model):

@@ -14,6 +14,7 @@ import httpx
 import pytest
 import yaml
 
+from engine.errors import CheckpointError
 from tests.support.tiny_model import source_code, write_tiny_checkpoint
 
 pytestmark = pytest.mark.skipif(
@@ -123,6 +124,14 @@ def test_the_manifest_says_what_the_app_takes() -> None:
     app(served["args"])
     with pytest.raises(ValueError, match="there is no leats"):
         app({"leats": "2"})
+
+
+@pytest.mark.filterwarnings("default")  # Ray's own
+def test_a_folder_of_no_model_is_refused_before_anything_is_exchanged(tmp_path: Path) -> None:
+    from engine.cluster import app
+
+    with pytest.raises(CheckpointError, match="is not the folder of a model"):
+        app({"model": str(tmp_path)})
 
 
 def test_no_request_is_lost(tmp_path: Path) -> None:
