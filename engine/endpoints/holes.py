@@ -21,6 +21,9 @@ _MARKS = (
 _NAMED = re.compile(r"\W{1,4}language: ([\w+#-]+)")
 """A first line that minuet writes."""
 
+_FILE = re.compile(r"<\|?file_sep\|?>([^\n<]+)")
+"""What a prompt with other files in front calls each, the one with the hole last."""
+
 _OPENING = re.compile(r"(`{3,})([\w+#-]*)[^`]*")
 """A line that opens a fenced block, and what it says of the language."""
 
@@ -46,10 +49,11 @@ def holed(before: str, after: str, named: str = "", paths: Iterable[str] = ()) -
 def marked(prompt: str, named: str = "") -> HoledText | None:
     """The hole in a prompt with the marks of a fill-in-the-middle model; None without them."""
     for prefix, suffix, middle in _MARKS:
-        _, found, rest = prompt.rpartition(prefix)
+        files, found, rest = prompt.rpartition(prefix)
         before, parted, after = rest.partition(suffix)
         if found and parted and after.endswith(middle.rstrip()):
-            return holed(before, after.removesuffix(middle.rstrip()).rstrip(" "), named)
+            after = after.removesuffix(middle.rstrip()).rstrip(" ")
+            return holed(before, after, named, _FILE.findall(files)[-1:])
     return None
 
 

@@ -46,7 +46,7 @@ class Fim(_Text):
 
     def task(self, body: FimBody | CompletionBody) -> Task:
         """The hole, until a blank line unless `stop` says otherwise."""
-        text = holed(str(body.prompt), body.suffix, body.language)
+        text = holed(str(body.prompt), _suffix(body), body.language)
         return Task(text, stops(body.stop), body.max_tokens)
 
 
@@ -69,9 +69,10 @@ class Completions(_Text):
             raise ApiError("best_of cannot be streamed.", param="best_of")
         if 1 < body.best_of < body.n:
             raise ApiError("best_of must be at least n.", param="best_of")
-        text = None if body.suffix else marked(prompt, body.language)
+        suffix = _suffix(body)
+        text = None if suffix else marked(prompt, body.language)
         return Task(
-            text or holed(prompt, body.suffix, body.language),
+            text or holed(prompt, suffix, body.language),
             stops(body.stop),
             body.max_tokens,
             body.n,
@@ -88,6 +89,11 @@ def _one_text(prompt: Prompt) -> str:
     raise ApiError(
         "prompt must be one text; tokens and several prompts are not served here.", param="prompt"
     )
+
+
+def _suffix(body: FimBody | CompletionBody) -> str:
+    """The suffix; Continue writes <|endoftext|> to Mercury where nothing is behind the hole."""
+    return body.suffix if body.suffix != "<|endoftext|>" else ""
 
 
 def _echoed(body: FimBody | CompletionBody) -> str:

@@ -1,8 +1,8 @@
 """How each kind of server is asked for a fill, and what it answers. No connection is made here.
 
 Sources: Inception's API reference (/v1/fim/completions); llama.cpp's tools/server/README.md
-(/infill; its /v1/completions refuses `suffix`, as vLLM's does); OpenAI's reference of the legacy
-completions; SGLang's code_completion_parser.py; `engine.wire` for our own.
+(/infill; its /v1/completions leaves `suffix` out, vLLM's refuses it); OpenAI's reference of the
+legacy completions; SGLang's code_completion_parser.py; `engine.wire` for our own.
 """
 
 import json
@@ -135,15 +135,8 @@ def _hear_llama(answer: Answer, event: Event) -> Answer:
     text = found["content"]
     if not isinstance(text, str):
         raise TypeError(f"content should be a string, found {text!r}")
-    rated = [
-        Piece(
-            token["token"],
-            token["logprob"],
-            tuple((other["token"], other["logprob"]) for other in token["top_logprobs"]),
-        )
-        for token in found.get("completion_probabilities", [])
-    ]
-    return answer.grown(_rated(text, rated), done=bool(found["stop"]))
+    tokens = _tokens(found.get("completion_probabilities") or [])
+    return answer.grown(_rated(text, tokens), done=bool(found["stop"]))
 
 
 def _hear_own(answer: Answer, event: Event) -> Answer:
@@ -182,7 +175,22 @@ def _line(text: str) -> str:
     return " ".join(text.split())[:200].rstrip(".")
 
 
+def _tokens(found: list[Json]) -> list[Piece]:
+    """Tokens as chats and llama.cpp rate them."""
+    return [
+        Piece(
+            token["token"],
+            token["logprob"],
+            tuple((other["token"], other["logprob"]) for other in token["top_logprobs"]),
+        )
+        for token in found
+    ]
+
+
 def _choice_logprobs(found: Json) -> list[Piece]:
+    """Tokens as legacy completions rate them; llama.cpp does as in a chat."""
+    if content := found.get("content"):
+        return _tokens(content)
     tops: list[Json | None] = found.get("top_logprobs") or []
     tokens, nats = found.get("tokens") or [], found.get("token_logprobs") or []
     others = [tuple((top or {}).items()) for top in tops] or [()] * len(tokens)

@@ -51,7 +51,7 @@ def of_status(endpoint: Endpoint, response: httpx.Response, body: str) -> Troubl
             sentence = f"{host} wants to be paid first ({because})"
         case 404 | 405 | 501:
             sentence = (
-                f"{response.url} is not there ({because});"
+                f"there is no {response.url} ({because});"
                 f" check url and model, and whether a server of kind {endpoint.kind} is"
             )
         case 429 | 503 | 529:

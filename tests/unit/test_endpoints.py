@@ -187,12 +187,21 @@ def test_a_prompt_is_echoed_on_demand() -> None:
         "<|code_prefix|>a = <|code_suffix|>\nb<|code_middle|>",
         "<PRE> a =  <SUF>\nb <MID>",
         "<｜fim▁begin｜>a = <｜fim▁hole｜>\nb<｜fim▁end｜>",
+        "<|file_sep|>x.rs\nx\n<|file_sep|>b.go\n<|fim_prefix|>a = <|fim_suffix|>\nb<|fim_middle|>",
     ],
 )
 def test_prompts_with_the_marks_of_other_models_have_a_suffix(prompt: str) -> None:
     engine = Recorder()
     ask("/v1/completions", engine, prompt=prompt)
     assert engine.sides == ("a = ", "\nb")
+    assert engine.request.language == ("go" if "file_sep" in prompt else "")
+
+
+def test_the_end_of_the_text_is_no_text() -> None:
+    engine = Recorder()
+    for path in ("/v1/completions", "/v1/fim/completions"):
+        ask(path, engine, prompt="x = ", suffix="<|endoftext|>")
+        assert engine.sides == ("x = ", "")
 
 
 def test_a_whole_number_may_be_written_with_a_point() -> None:

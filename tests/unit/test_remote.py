@@ -63,6 +63,23 @@ def test_a_prompt_is_written_for_servers_that_do_not() -> None:
     assert (found.text, found.score_nats) == ("1", -0.5)
 
 
+def test_tokens_may_be_rated_as_in_a_chat() -> None:
+    """As llama.cpp's /v1/completions does, beside its /infill."""
+
+    def answer(_: Asked) -> Reply:
+        rivals = [{"token": text, "logprob": -1.0} for text in ("]", ")")]
+        tokens = [{"token": text, "logprob": -0.1, "top_logprobs": rivals} for text in ("(a", "]")]
+        chunks = [
+            {"choices": [{"text": token["token"], "logprobs": {"content": [token]}}]}
+            for token in tokens
+        ]
+        return Reply(parts=events(*chunks, "[DONE]"))
+
+    with engine_at(answer, "vllm", model="starcoder") as (engine, _):
+        found = fill(engine, request("a = 1\nx = f$0\n"))
+    assert (found.text, found.verdict) == ("(a)", "repaired")
+
+
 def test_a_prompt_may_be_the_users_own() -> None:
     """As for a diffusion model behind SGLang, which was taught to talk and not to fill."""
     asked_for = "<role>HUMAN</role>Fill ▮:\n{prefix}▮{suffix}<role>ASSISTANT</role>"
