@@ -19,6 +19,7 @@ from engine.schedule import (
     Rule,
     entropy,
     places_to_accept,
+    places_to_keep,
     places_to_revoke,
     places_to_unmask,
     sureness,
@@ -174,6 +175,9 @@ def _change(
         entropy_NC = seen.spread(entropy(seen.log_probs_PV))
         accepted_NC = places_to_accept(entropy_NC, seen.wanted_NC, rule.renewal.bound)
         return _Change(accepted_NC, seen.wanted_NC & canvas.filled_NC & ~accepted_NC)
+    if rule.planned and left > 1:
+        kept_NC = places_to_keep(seen.spread(seen.chance_P), seen.wanted_NC, rule, left)
+        return _Change(kept_NC & canvas.masked_NC, seen.wanted_NC & canvas.filled_NC & ~kept_NC)
     slots_P = seen.wanted_NC.nonzero()[:, 1]
     sure_NC = seen.spread(sureness(seen.log_probs_PV, seen.chance_P, slots_P, rule))
     chance_NC = seen.spread(seen.chance_P)
@@ -199,7 +203,7 @@ def _calm(seen: Seen, before_P: Tensor, rule: Rule) -> bool:
 
 def _reopened(canvas: Canvas, rule: Rule, left: int) -> Tensor:
     """Filled places that are looked at again. Rows that began as a guess are not rewritten."""
-    if rule.renewal or rule.rewrite is not None:
+    if rule.renewal or rule.planned or rule.rewrite is not None:
         return canvas.filled_NC & ~canvas.seeded_N[:, None]
     if left == 1:  # nothing is masked again for which no pass is left
         return torch.zeros_like(canvas.masked_NC)

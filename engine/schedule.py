@@ -69,6 +69,8 @@ class Rule:
     rewrite        a filled place takes another token that is more probable than this; None: never
     polish         passes over a canvas that is full, at most, while they change anything
     renewal        in each pass it is asked anew of all places which are filled; None: never
+    planned        in each pass so many more of the surest places stay filled, the others are masked
+                   again; a place is as sure as its best token, whatever stands there
     """
 
     confident: float = 0.9
@@ -83,6 +85,7 @@ class Rule:
     rewrite: float | None = None
     polish: int = 0
     renewal: Renewal | None = None
+    planned: bool = False
 
 
 NOTHING = 0.9
@@ -167,6 +170,19 @@ def places_to_accept(entropy_NC: Tensor, open_NC: Tensor, bound: float) -> Tenso
     sorted_NC, order_NC = entropy_NC.masked_fill(~open_NC, float("inf")).sort(stable=True, dim=1)
     before_NC = sorted_NC.cumsum(1) - sorted_NC
     return torch.zeros_like(open_NC).scatter(1, order_NC, before_NC <= bound) & open_NC
+
+
+def places_to_keep(chance_NC: Tensor, open_NC: Tensor, rule: Rule, left: int) -> Tensor:
+    """bool [N, C]: of the open places those that are filled after this pass, the surest.
+
+    Source: path planning, arXiv:2502.03540, as Open-dCoder has it.
+    """
+    count_N1 = open_NC.sum(1, keepdim=True)
+    done = (rule.passes - left + 1) / rule.passes
+    masked_N1 = (count_N1.float() * (1.0 - done)).floor()
+    order_NC = torch.argsort(chance_NC.masked_fill(~open_NC, float("inf")), dim=1, stable=True)
+    rank_NC = torch.argsort(order_NC, dim=1)
+    return open_NC & ((rank_NC >= masked_N1) | (chance_NC >= rule.confident))
 
 
 def past_end(eom_C: Tensor) -> Tensor:

@@ -8,7 +8,8 @@
 A `Dream` with a `block_size`, or an a2d trained by bd3lm, sees in blocks and is none of these.
 
 Sources: Dream, arXiv:2508.15487; DiffuCoder, arXiv:2506.20639; DreamOn, arXiv:2602.01326; dllm,
-github.com/ZHZisZZ/dllm; Open-dCoder, github.com/pengzhangzhi/Open-dLLM.
+github.com/ZHZisZZ/dllm; Open-dCoder, github.com/pengzhangzhi/Open-dLLM, which takes back what it
+wrote (path planning).
 """
 
 from dataclasses import dataclass, replace
@@ -44,11 +45,12 @@ class _Kind:
 _BY_ENTROPY = Rule(passes=16, order="entropy", quota=floored, remask_limit=0, lengths=3, guesses=0)
 """As published, but what is 0.9 sure is not waited for (Fast-dLLM, arXiv:2505.22618)."""
 _BY_PROBABILITY = replace(_BY_ENTROPY, order="probability", quota=rounded)
+_BY_PLAN = replace(_BY_ENTROPY, order="probability", planned=True)
 _DREAM_ON = replace(_BY_ENTROPY, passes=256, quota=singly, lengths=1)
 
 _KINDS = {
     "DreamModel": _Kind(qk_norm=False, shifted=True, framed=True, mask=151666, rule=_BY_ENTROPY),
-    "Qwen2ForCausalLM": _Kind(qk_norm=False, shifted=True, rule=_BY_ENTROPY),
+    "Qwen2ForCausalLM": _Kind(qk_norm=False, shifted=True, rule=_BY_PLAN),
     "A2DQwen2LMHeadModel": _Kind(qk_norm=False, shifted=False, rule=_BY_PROBABILITY),
     "A2DQwen3LMHeadModel": _Kind(qk_norm=True, shifted=False, rule=_BY_PROBABILITY),
 }

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -209,7 +210,7 @@ def published_masked(
 
 @pytest.mark.parametrize(
     ("name", "quota", "steps"),
-    [("dream", floored, 5), ("open-dcoder", floored, 12), ("a2d-qwen2", rounded, 5)],
+    [("dream", floored, 5), ("diffucoder", floored, 12), ("a2d-qwen2", rounded, 5)],
 )
 def test_a_hole_is_denoised_as_published(
     name: str, quota: Quota, steps: int, tmp_path: Path
@@ -220,6 +221,47 @@ def test_a_hole_is_denoised_as_published(
     rule = replace(model.traits.rule, passes=steps, confident=2.0)
     shares = "dream" if family.shifted else "dllm"
     expected = published_masked(Published(tmp_path, family), model, 12, steps, shares)
+    assert without_cache(model, rule, 12) == expected
+
+
+def published_plan(own: Published, model: Model, slots: int, steps: int) -> list[list[int]]:
+    """Open-dCoder's `_mdm_sample` with its default alg "p2", at temperature 0.
+
+    github.com/pengzhangzhi/Open-dLLM, veomni/models/transformers/qwen2/generation_utils.py
+    """
+    before, behind = own.frame(model)
+    mask = own.family.id(own.family.mask)
+    middle, found = [mask] * slots, list[list[int]]()
+    for step in range(steps):
+        if mask not in middle:
+            break
+        logits_TV = own.logits([*before, *middle, *behind])[len(before) :][:slots]
+        sure, best = (part.tolist() for part in spoken(model, logits_TV).max(-1))
+        masked = int(slots * (1 - (step + 1) / steps))
+        again = sorted(range(slots), key=lambda place: sure[place])[:masked]
+        for place, token in enumerate(middle):
+            if place in again:
+                middle[place] = mask
+            elif token == mask:
+                middle[place] = best[place]
+        found.append([-1 if token == mask else token for token in middle])
+    return found
+
+
+@pytest.mark.parametrize("steps", [5, 16])
+def test_open_dcoder_plans_its_path_as_published(steps: int, tmp_path: Path) -> None:
+    family = FAMILIES["open-dcoder"]
+    model = loaded(family.write(tmp_path))
+    assert model.traits.rule.planned
+    rule = replace(model.traits.rule, passes=steps, confident=2.0)
+    expected = published_plan(Published(tmp_path, family), model, 12, steps)
+    gone = [
+        place
+        for step, next_step in pairwise(expected)
+        for place in range(12)
+        if step[place] != -1 and next_step[place] == -1
+    ]
+    assert gone  # it does take back what it wrote
     assert without_cache(model, rule, 12) == expected
 
 
