@@ -28,6 +28,15 @@ from engine.remote import endpoint
 from engine.shelf import SHIPPED_FOLDER
 from engine.threads import PASSIVE_WAITING
 
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
+_OF_CONNECTIONS = (
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    *_PROXIES,
+    *(name.lower() for name in _PROXIES),
+)
+"""Variables by which httpx connects."""
+
 DEFAULT_MODEL = SHIPPED_FOLDER
 
 LONGEST_FOLDER_BYTES = 70
@@ -127,7 +136,7 @@ def rendezvous(model: Path) -> Rendezvous:
     safe to meet in.
     """
     checksum = checkpoint_checksum(model)
-    served = f"{model.resolve()}\0{checksum}\0{_key_in_environment(model)}"
+    served = f"{model.resolve()}\0{checksum}\0{_environment(model)}"
     name = f"{__version__}-{sha256(served.encode()).hexdigest()[:12]}"
     return Rendezvous(private_folder(), name, checksum)
 
@@ -154,14 +163,15 @@ def _listing(model: Path) -> list[str]:
     return [f"{file.name} {stat.st_size} {stat.st_mtime_ns}" for file, stat in found]
 
 
-def _key_in_environment(model: Path) -> str:
-    """An endpoint's API key where the environment has it: a new key needs a new engine.
+def _environment(model: Path) -> str:
+    """What the environment says of an endpoint: its key, certificates, proxies.
 
     The engine has the environment in which it was started, and would go on with the old one.
     """
     if not endpoint.is_in(model):
         return ""
-    return os.environ.get(endpoint.Endpoint.load(model).key, "")
+    names = (endpoint.Endpoint.load(model).key, *_OF_CONNECTIONS)
+    return "\0".join(os.environ.get(name, "") for name in names)
 
 
 def private_folder() -> Path:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from engine import CheckpointError, EngineError, InfillRequest, Span, Suggestion, __version__
 from engine.client import EngineClient
@@ -64,7 +65,8 @@ def examine(model: Path | None) -> int:
     styles = {"ok": "green", "reduced": "yellow", "missing": "red"}
     for finding in findings:
         text = f"{finding.found}\n→ {finding.advice}" if finding.advice else finding.found
-        table.add_row(finding.what, f"[{styles[finding.state]}]{finding.state}[/]", text)
+        state = Text(finding.state, styles[finding.state])
+        table.add_row(finding.what, state, Text(text, overflow="fold"))
     Console().print(table, highlight=False)
     return 1 if any(finding.state == "missing" for finding in findings) else 0
 

@@ -37,5 +37,11 @@ def _from_keyring(name: str) -> str:
         return ""
     try:
         return keyring.get_password(KEYRING_SERVICE, name) or ""
-    except keyring.errors.KeyringError:
+    except keyring.errors.NoKeyringError:
         return ""
+    except Exception as error:  # each backend has its own
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise EndpointError(
+            f"The API key {name} is not in the environment, and the keyring does not give it"
+            f" ({reason:.200})."
+        ) from error

@@ -35,22 +35,31 @@ def _trusted() -> ssl.SSLContext:
         raise EndpointError(f"SSL_CERT_FILE is {named}, of no use as one: {error}.") from error
 
 
-class Line:
-    """To one server, with its key; connections are kept for the next request."""
-
-    def __init__(self, endpoint: Endpoint, key: str) -> None:
-        trusted = _trusted()
-        self._endpoint = endpoint
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="http", daemon=True)
-        self._thread.start()
-        self._http = httpx.AsyncClient(
+def _client(endpoint: Endpoint, key: str) -> httpx.AsyncClient:
+    """Raises EndpointError where what the environment says of certificates or proxies is no use."""
+    trusted = _trusted()
+    try:
+        return httpx.AsyncClient(
             base_url=endpoint.url,
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=httpx.Timeout(None, connect=_CONNECT_S),
             verify=trusted,
             trust_env=not endpoint.is_local,  # no proxy for this machine's own servers
         )
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        reason = str(error).rstrip(".")
+        raise EndpointError(f"The proxy in the environment is of no use: {reason}.") from error
+
+
+class Line:
+    """To one server, with its key; connections are kept for the next request."""
+
+    def __init__(self, endpoint: Endpoint, key: str) -> None:
+        self._http = _client(endpoint, key)
+        self._endpoint = endpoint
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="http", daemon=True)
+        self._thread.start()
 
     def ask(self, path: str, body: Json) -> "Reply":
         """Begin a request."""

@@ -16,6 +16,7 @@ from engine.remote.endpoint import Endpoint
 
 BACK_OFF_S = (1.0, 2.0, 5.0, 15.0, 60.0)
 """Pause after the first, second, ... failure in a row, where the server names none."""
+_SHORTEST_KEY = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,13 @@ class Trouble:
     pause_s: float | None = None
 
     def without(self, key: str) -> "Trouble":
-        """The same, told without the key: there are servers that repeat one they refuse."""
-        return replace(self, sentence=self.sentence.replace(key, "...")) if key else self
+        """The same, told without the key: there are servers that repeat one they refuse.
+
+        What is as short as a word is no secret, but a word that a server wants to see.
+        """
+        if len(key) < _SHORTEST_KEY:
+            return self
+        return replace(self, sentence=self.sentence.replace(key, "..."))
 
 
 def of_status(endpoint: Endpoint, response: httpx.Response, body: str) -> Trouble:
@@ -69,8 +75,8 @@ def of_transport(endpoint: Endpoint, error: Exception) -> Trouble:
     """The server was not reached, or hung up."""
     root = _root(error)
     reason = str(error) or type(error).__name__
-    if isinstance(root, OSError) and (root.errno or 0) > 0:
-        reason = os.strerror(root.errno or 0)
+    if isinstance(root, OSError) and root.errno:
+        reason = os.strerror(root.errno) if root.errno > 0 else root.strerror or reason
     if isinstance(root, ssl.SSLCertVerificationError):
         return Trouble(
             f"the certificate of {endpoint.host} is not accepted ({root.verify_message});"

@@ -88,6 +88,21 @@ def test_a_key_comes_from_the_environment_or_else_the_keyring(
         keyring.set_keyring(usual)
 
 
+def test_a_keyring_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(Drawer):
+        def get_password(self, service: str, username: str) -> str | None:
+            raise OSError(f"{service} {username} is locked")
+
+    monkeypatch.delenv("TEAM_KEY", raising=False)
+    usual = keyring.get_keyring()
+    keyring.set_keyring(Broken())
+    try:
+        with pytest.raises(EndpointError, match=r"does not give it \(OSError: sfumato TEAM_KEY"):
+            find_key("TEAM_KEY")
+    finally:
+        keyring.set_keyring(usual)
+
+
 def test_what_cannot_be_a_key_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEAM_KEY", "geheim\nü")
     with pytest.raises(EndpointError, match="no API key") as caught:
@@ -95,11 +110,14 @@ def test_what_cannot_be_a_key_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -
     assert "geheim" not in str(caught.value)
 
 
-def test_another_key_is_another_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("variable", ["INCEPTION_API_KEY", "SSL_CERT_FILE", "https_proxy"])
+def test_another_environment_is_another_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
     Endpoint.usual("mercury").save(tmp_path)
     names: set[str] = set()
-    for key in ("one", "two", "two"):
-        monkeypatch.setenv("INCEPTION_API_KEY", key)
+    for value in ("one", "two", "two"):
+        monkeypatch.setenv(variable, value)
         names.add(rendezvous(tmp_path).name)
     assert len(names) == 2
 

@@ -86,10 +86,10 @@ def test_the_doctor_tells_whether_the_endpoint_answers(capsys: pytest.CaptureFix
         status, said = sfumato(capsys, "doctor", "--model", "mercury")
         assert status == 0
         assert f"mercury-edit-2 at {server.url.removeprefix('http://')} fills a hole in" in said
-        server.script = lambda _: failure(401, "expired")
+        server.script = lambda _: failure(401, "expired [/red]")
         status, said = sfumato(capsys, "doctor", "--model", "mercury")
     assert status == 1
-    assert "refuses the key INCEPTION_API_KEY (401: expired)" in said
+    assert "refuses the key INCEPTION_API_KEY (401: expired [/red])" in said
     assert KEY not in said
 
 

@@ -83,6 +83,14 @@ def test_an_authority_of_ones_own_is_named_in_the_environment(
         RemoteEngine(Endpoint.usual("mercury", url="https://127.0.0.1:1"), KEY)
 
 
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "ftp://a", "http://a:b"])
+def test_a_proxy_of_no_use_is_one_sentence(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(EndpointError, match="proxy in the environment is of no use") as caught:
+        RemoteEngine(Endpoint.usual("mercury"), KEY)
+    assert str(caught.value).endswith(".")
+
+
 def test_a_server_without_tls_is_one_sentence() -> None:
     with serving(mercury("1")) as server:
         endpoint = Endpoint.usual("mercury", url=server.url.replace("http:", "https:"))
