@@ -17,7 +17,7 @@ from lsp_server.language_server import SfumatoServer, offer
 from lsp_server.policy import Silence
 from lsp_server.positions import encode, place_at
 from lsp_server.session import Snapshot
-from lsp_server.suggestions import Offer
+from lsp_server.suggestions import Offer, inside
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,8 @@ async def inline_completion(
     if not isinstance(found, Found):
         return [] if found else None
     encoding, offer, site = server.session.encoding, found.offer, found.wish.site
-    return [render.item(fill.text, site, selected, encoding, offer.number) for fill in offer.fills]
+    texts = [inside(site, fill.text) if selected else fill.text for fill in offer.fills]
+    return [render.item(text, site, selected, encoding, offer.number) for text in texts if text]
 
 
 async def popup_completion(
@@ -53,7 +54,8 @@ async def popup_completion(
     if not isinstance(found, Found):
         return [] if found else None
     offer, site = found.offer, found.wish.site
-    return [render.popup(offer.fills[0].text, site, server.session.encoding, offer.number)]
+    text = inside(site, offer.fills[0].text)
+    return [render.popup(text, site, server.session.encoding, offer.number)] if text else []
 
 
 def accepted(server: SfumatoServer, number: int, characters: int) -> None:

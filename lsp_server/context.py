@@ -19,6 +19,7 @@ MAX_LINE_BYTES = 8 * 1024
 """A longer line under the cursor was made by a program; there is nothing to suggest in it."""
 
 _ITEM = re.compile(rb"[^\s)\]}]")
+_CLOSERS = re.compile(rb"""[)\]}"'`]+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,21 @@ class Site:
         """The cursor's line from the cursor on, without its line end."""
         return content(self.lines[self.cursor.line])[self.cursor.column :]
 
+    @property
+    def closers(self) -> bytes:
+        """The rest of the line where all it does is close what is open; b"" where there is more.
+
+        Editors put them there as brackets and quotes are opened, and what the user goes on to write
+        has them in it: a suggestion takes their place. Before a line's first mark nothing is open.
+        """
+        is_open = self.before.strip() and _CLOSERS.fullmatch(self.rest)
+        return self.rest if is_open else b""
+
+    @property
+    def behind_closers(self) -> Place:
+        """Up to where a suggestion takes the place of what is there."""
+        return Place(self.cursor.line, self.cursor.column + len(self.closers))
+
     def replaced(self, start: Place, end: Place, text: bytes) -> "Site":
         """The site after `start`..`end` became `text`, with the cursor behind it."""
         lines = splice(self.lines, start, end, text)
@@ -65,7 +81,7 @@ def is_too_wide(site: Site) -> bool:
 
 
 def build_request(site: Site, max_lines: int, budget_ms: float) -> InfillRequest | None:
-    """The part of the document around the cursor, with an empty hole at the cursor.
+    """The part of the document around the cursor, with a hole at the cursor: empty, or closers.
 
     A cell of a notebook is seen with its neighbours. The text is cut between items where there are
     any, or else at line ends; line ends are all \\n, as the model was trained. None when the
@@ -88,7 +104,7 @@ def build_request(site: Site, max_lines: int, budget_ms: float) -> InfillRequest
     after = with_newlines(
         between(site.lines, site.cursor, Place(end - 1, len(site.lines[end - 1])))
     )
-    hole = Span(len(before), len(before))
+    hole = Span(len(before), len(before) + len(site.closers))
     return InfillRequest(
         before + after,
         hole,

@@ -34,10 +34,9 @@ class Feedback:
         shown = self._shown
         if shown is None or shown.left_at(site) is not None:
             return False
-        typed = typed_since(shown.site, site)
-        if typed and any(typed.startswith(fill.text) for fill in shown.fills):
+        if shown.passed_at(site):
             self._forgive()
-        elif typed:
+        elif typed_since(shown.site, site):
             self._reject(shown)
             self._shown = None
         return shown.used_up_at(site)

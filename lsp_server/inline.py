@@ -16,7 +16,7 @@ from lsp_server.indentation import missing_indentation
 from lsp_server.policy import Silence
 from lsp_server.scheduler import Drafts, Order, Scheduler, Watch
 from lsp_server.settings import Settings
-from lsp_server.suggestions import Offer
+from lsp_server.suggestions import Offer, adds_to
 
 STALE_STRENGTH = 0.3
 """Share written anew of what is left of a suggestion that the user typed against."""
@@ -101,7 +101,8 @@ class Suggester:
             return Silence.NOTHING
         if not wish.invoked and not self.feedback.shows(offer):
             least_chance = self.feedback.least_chance(wish.settings.min_chance_percent / 100)
-            against = policy.reason_to_hold_back(fills[0], wish.removed, least_chance)
+            closers = wish.site.closers.decode()
+            against = policy.reason_to_hold_back(fills[0], wish.removed, least_chance, closers)
             if against:
                 return against
         offer = replace(offer, fills=fills[: policy.ALTERNATIVES if wish.invoked else 1])
@@ -115,7 +116,7 @@ class Suggester:
         site = wish.site
         newline = b"\r\n" if site.lines[0].endswith(b"\r\n") else b"\n"
         fill = offer.fills[0].text.encode().replace(b"\n", newline)
-        after = site.replaced(site.cursor, site.cursor, fill)
+        after = site.replaced(site.cursor, site.behind_closers, fill)
         order = _order(replace(wish, site=after, invoked=False, selected=""), after_accepted=True)
         self._scheduler(site.uri).foresee(order)
 
@@ -147,7 +148,7 @@ def _order(wish: Wish, after_accepted: bool, stale: str = "") -> Order:
         found = build_request(site, max_lines, budget_ms)
         if found is None:
             return None
-        if stale.strip() and stale.count("\n") < max_lines:
+        if stale.strip() and adds_to(site, stale) and stale.count("\n") < max_lines:
             return replace(found, draft=stale.encode(), strength=STALE_STRENGTH)
         return replace(found, alternatives=alternatives)
 

@@ -92,15 +92,18 @@ def _alike(one: str, other: str) -> bool:
     return matcher.quick_ratio() > TOO_ALIKE and matcher.ratio() > TOO_ALIKE
 
 
-def reason_to_hold_back(fill: Fill, removed: str, least_chance: float) -> Silence:
+def reason_to_hold_back(
+    fill: Fill, removed: str, least_chance: float, closers: str = ""
+) -> Silence:
     """Why an automatic suggestion, though found, is not shown; NONE when it is.
 
     removed       what the user deleted at the cursor just now, "" if the last edit was another
     least_chance  show it only if it is at least this probable, 0 to 1
+    closers       are there already: the fill takes their place
     """
     if fill.chance < least_chance:
         return Silence.UNLIKELY
-    if len(fill.text.strip()) < LEAST_CHARACTERS:
+    if len(fill.text.strip()) - len(closers) < LEAST_CHARACTERS:
         return Silence.SHORT
     if _REPEATS.search(fill.text):
         return Silence.REPEATS

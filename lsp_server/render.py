@@ -21,24 +21,24 @@ def item(
     """One item whose range lies on the cursor's line and holds what is already typed there.
 
     The range starts at the word or, in a line that is blank so far, at its start: an editor that
-    draws the item late, over characters typed meanwhile, then hides those. It ends at the cursor,
-    or at the end of the line under a fill of several, as VS Code requires, or where the line is
-    nothing but the fill's own indentation. With a `selected` popup entry LSP wants that entry's
-    range, and text that extends the entry's.
+    draws the item late, over characters typed meanwhile, then hides those. It ends behind the
+    closers whose place the fill takes, or at the end of the line under a fill of several, as VS
+    Code requires, or where the line is nothing but the fill's own indentation. With a `selected`
+    popup entry LSP wants that entry's range, and text that extends the entry's: then the fill is
+    for the place in front of the closers.
     """
-    taken = _taken(number, fill)
     if selected is not None:
-        return types.InlineCompletionItem(
-            insert_text=selected.text + fill, range=selected.range, command=taken
-        )
+        taken = _taken(number, len(fill))
+        return types.InlineCompletionItem(selected.text + fill, range=selected.range, command=taken)
     typed = _typed(site)
     row, column = site.cursor.line, site.cursor.column
     start = Place(row, column - len(typed.encode()))
     line = content(site.lines[row]).decode()
     whole = "\n" in fill or (not line.strip() and (typed + fill).startswith(line))
-    end = Place(row, len(line.encode())) if whole else site.cursor
+    end = Place(row, len(line.encode())) if whole else site.behind_closers
     covered = span(site.lines, start, end, encoding)
-    return types.InlineCompletionItem(insert_text=typed + fill, range=covered, command=taken)
+    taken = _taken(number, len(fill) - len(site.closers))
+    return types.InlineCompletionItem(typed + fill, range=covered, command=taken)
 
 
 def popup(fill: str, site: Site, encoding: Encoding, number: int) -> types.CompletionItem:
@@ -57,12 +57,12 @@ def popup(fill: str, site: Site, encoding: Encoding, number: int) -> types.Compl
         insert_text_format=types.InsertTextFormat.PlainText,
         insert_text_mode=types.InsertTextMode.AsIs,
         text_edit=types.TextEdit(covered, word + fill),
-        command=_taken(number, fill),
+        command=_taken(number, len(fill)),
     )
 
 
-def _taken(number: int, fill: str) -> types.Command:
-    return types.Command("Accepted", ACCEPTED, arguments=[number, len(fill)])
+def _taken(number: int, characters: int) -> types.Command:
+    return types.Command("Accepted", ACCEPTED, arguments=[number, characters])
 
 
 def _typed(site: Site) -> str:

@@ -13,7 +13,10 @@ KEPT = 4
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One text to insert at the cursor, and the log-probability that it is what the user wants."""
+    """One text for the cursor, and the log-probability that it is what the user wants.
+
+    It takes the place of the closers behind the cursor, where there are any.
+    """
 
     text: str
     score_nats: float
@@ -42,8 +45,9 @@ class Offer:
         typed = typed_since(self.site, site)
         if typed is None:
             return None
-        begun = [fill for fill in self.fills if fill.text.startswith(typed) and fill.text != typed]
-        fills = tuple(replace(fill, text=fill.text[len(typed) :]) for fill in begun)
+        begun = [fill for fill in self.fills if fill.text.startswith(typed)]
+        left = (replace(fill, text=fill.text[len(typed) :]) for fill in begun)
+        fills = tuple(fill for fill in left if adds_to(site, fill.text))
         return replace(self, site=site, fills=fills) if fills else None
 
     def rejoined_at(self, site: Site) -> str:
@@ -64,24 +68,51 @@ class Offer:
     def used_up_at(self, site: Site) -> bool:
         """Whether one of its fills has been taken, or typed, to its end."""
         typed = typed_since(self.site, site)
-        return typed is not None and any(fill.text == typed for fill in self.fills)
+        if typed is None:
+            return False
+        return any(fill.text == typed + site.closers.decode() for fill in self.fills)
+
+    def passed_at(self, site: Site) -> bool:
+        """Whether one of its fills has been typed to its end, or further."""
+        typed = typed_since(self.site, site)
+        if not typed:
+            return False
+        typed += site.closers.decode()
+        return any(typed.startswith(fill.text) for fill in self.fills)
 
 
 def typed_since(earlier: Site, now: Site) -> str | None:
     """What was typed at `earlier`'s cursor to get to `now`; line ends as \\n.
 
     "" when nothing changed; None when anything else happened: another document, an edit elsewhere,
-    a deletion, a cursor that moved away. It costs one pass over the lines, most of them shared,
-    where there are as many more as the cursor went down; else nothing.
+    a deletion, a cursor that moved away. Closers behind the cursor come and go with what is typed,
+    by the editor's hand. It costs one pass over the lines, most of them shared, where there are as
+    many more as the cursor went down; else nothing.
     """
     if earlier.uri != now.uri or now.cursor < earlier.cursor:
         return None
     if len(now.lines) - len(earlier.lines) != now.cursor.line - earlier.cursor.line:
         return None
     typed = between(now.lines, earlier.cursor, now.cursor)
-    if splice(earlier.lines, earlier.cursor, earlier.cursor, typed) != now.lines:
+    kept = now.closers if earlier.rest == earlier.closers else b""
+    if splice(earlier.lines, earlier.cursor, earlier.behind_closers, typed + kept) != now.lines:
         return None
     return typed.decode().replace("\r\n", "\n").replace("\r", "\n")
+
+
+def adds_to(site: Site, text: str) -> bool:
+    """Whether a text for the place of the closers behind the cursor has them in it, and more."""
+    closers, marks = site.closers.decode(), iter(text)
+    return text != closers and all(closer in marks for closer in closers)
+
+
+def inside(site: Site, text: str) -> str:
+    """What of such a text goes in front of the closers; all of it where it has them not yet."""
+    if not adds_to(site, text):
+        return text
+    for closer in reversed(site.closers.decode()):
+        text = text.rpartition(closer)[0]
+    return text
 
 
 class RecentOffers:

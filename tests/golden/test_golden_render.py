@@ -9,6 +9,7 @@ from engine.types import Span
 from lsp_server.context import Site
 from lsp_server.positions import Encoding, place_at, splice, split_lines
 from lsp_server.render import item
+from lsp_server.suggestions import adds_to
 from tests.support.markdown_suite import Case, cases
 from tests.support.sites import site_at
 
@@ -20,10 +21,10 @@ CASES = cases(Path(__file__).with_name("render.md"))
 def test_render(case: Case, encoding: Encoding) -> None:
     site = site_at(case.blocks["before"])
     before, _, after = case.blocks["before"].partition("$0")
-    hole = Span(len(before.encode()), len(before.encode()))
-    around = Surroundings.of((before + after).encode(), hole)
+    start = len(before.encode())
+    around = Surroundings.of((before + after).encode(), Span(start, start + len(site.closers)))
     fill = around.trim(case.blocks["fill"].removesuffix("\n"))
-    filled = accepted(site, fill, encoding) if fill else b"".join(site.lines)
+    filled = accepted(site, fill, encoding) if adds_to(site, fill) else b"".join(site.lines)
     assert filled.decode() == case.blocks["after"]
 
 

@@ -37,7 +37,9 @@ def test_what_is_shown_is_counted_once_and_typing_along_changes_nothing() -> Non
     assert wall.events == [("shown", 0)]
 
 
-@pytest.mark.parametrize("now", ["x = $0\ny = 1", "x =$0", "x = total(a)$0", "x = total(a) + 1$0"])
+@pytest.mark.parametrize(
+    "now", ["x = $0\ny = 1", "x =$0", "x = total(a)$0", "x = total(a) + 1$0", "x = total(a$0)"]
+)
 def test_moving_away_deleting_and_taking_it_are_no_rejections(now: str) -> None:
     wall = Wall()
     wall.show(1)

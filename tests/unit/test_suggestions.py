@@ -2,7 +2,7 @@
 
 import pytest
 
-from lsp_server.suggestions import Fill, Offer, RecentOffers, typed_since
+from lsp_server.suggestions import Fill, Offer, RecentOffers, adds_to, inside, typed_since
 from tests.support.sites import site_at
 
 
@@ -18,7 +18,13 @@ from tests.support.sites import site_at
         ("a = $0\nb", "a = f$0\nc", None),  # edited below
         ("a = $0\nb", "c = f$0\nb", None),  # edited before
         ("a = $0\nb", "a = \n$0b", None),  # moved
-        ("a = $0\nb", "a = f($0)\nb", None),  # more than typed
+        ("a = $0\nb", "a = f($0)\nb", "f("),  # the editor closed it
+        ("a = f($0)\nb", "a = f(g($0))\nb", "g("),
+        ("a = f($0)\nb", "a = f(x)$0\nb", "x)"),  # typed over
+        ("a = f('$0')\nb", "a = f('x'$0)\nb", "x'"),
+        ("a = $0\nb", "a = f($0c)\nb", None),  # more than typed
+        ("a = $0 + b", "a = f($0) + b", None),
+        ("f(\n    $0)", "f(\n    g($0))", None),  # another line's
     ],
 )
 def test_typed_since(earlier: str, now: str, typed: str | None) -> None:
@@ -44,6 +50,9 @@ def offer(*texts: str, alternatives: int = 1, at: str = "x = $0") -> Offer:
         ("x = total(a)$0", []),
         ("x = ta$0", []),
         ("x =$0", []),
+        ("x = total($0)", ["a)"]),
+        ("x = total(a$0)", []),  # all that is left is there
+        ("x = total[$0]", []),
     ],
 )
 def test_what_is_left_of_an_offer(now: str, left: list[str]) -> None:
@@ -51,7 +60,53 @@ def test_what_is_left_of_an_offer(now: str, left: list[str]) -> None:
     assert [fill.text for fill in found.fills] == left if found else left == []
 
 
+@pytest.mark.parametrize(
+    ("now", "left"),
+    [
+        ("if f($0):", []),  # more than closers
+        ("if f($0)", ["a, b):"]),
+        ("if f(a, $0)", ["b):"]),
+        ("if f(a, b$0)", ["):"]),
+        ("if f(a, b)$0", [":"]),
+        ("if f(a, b):$0", []),
+        ("if f(a($0))", []),
+    ],
+)
+def test_an_offer_in_brackets_takes_the_place_of_what_closes_them(
+    now: str, left: list[str]
+) -> None:
+    found = offer("a, b):", at="if f($0)").left_at(site_at(now))
+    assert [fill.text for fill in found.fills] == left if found else left == []
+
+
+@pytest.mark.parametrize(
+    ("text", "adds", "in_front"),
+    [
+        ("x)", True, "x"),
+        ("x):", True, "x"),
+        ("g(x)) + h(y)", True, "g(x)) + h(y"),
+        ("x", False, "x"),
+        ("x░░", False, "x░░"),
+        (")", False, ")"),
+        ("", False, ""),
+    ],
+)
+def test_what_goes_in_front_of_the_closers(text: str, adds: bool, in_front: str) -> None:
+    site = site_at("f($0)")
+    assert adds_to(site, text) is adds
+    assert inside(site, text) == in_front
+
+
+def test_closers_are_matched_in_their_order() -> None:
+    site = site_at('f(["$0"])')
+    assert adds_to(site, 'a", "b"])')
+    assert inside(site, 'a", "b"])') == 'a", "b'
+    assert not adds_to(site, 'a")]')
+
+
 def test_an_offer_is_used_up_at_the_end_of_one_of_its_fills() -> None:
+    assert offer("a)", at="f($0)").used_up_at(site_at("f(a$0)"))
+    assert offer("a)", at="f($0)").used_up_at(site_at("f(a)$0"))
     assert offer("total(a)", "top").used_up_at(site_at("x = top$0"))
     assert not offer("total(a)", "top").used_up_at(site_at("x = to$0"))
 
@@ -90,6 +145,7 @@ def test_what_is_left_is_an_offer_for_where_it_is_left() -> None:
         ("x = sum($0", "a, f(b))"),
         ("x = sum(c,$0", " f(b))"),
         ("x = sum(max($0", "b))"),
+        ("x = sum($0)", "a, f(b))"),
         ("x = sum$0", ""),  # a word begun
         ("x = sum(a, $0", ""),  # a blank is met too easily
         ("x = total($0", ""),  # typed along
