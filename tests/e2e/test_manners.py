@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine import Draft, EngineUnreachable, InfillRequest
+from engine import Draft, EngineUnreachable, InfillRequest, Span
 from tests.support.local_editor import LocalEditor, play, silence
 from tests.support.scripted_client import alternative, always, suggestion
 from tests.support.virtual_time import run
@@ -254,16 +254,55 @@ def test_it_needs_no_settings(tmp_path: Path) -> None:
     run(session())
 
 
-def test_a_bracket_that_the_editor_put_there_is_not_shown_again(tmp_path: Path) -> None:
-    """The range ends at the cursor, so what stands behind it stays where it is."""
+def test_a_bracket_that_the_editor_put_there_is_taken_along(tmp_path: Path) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "if f()\n")
+        (item,) = await editor.reply(editor.ask(URI, 5))
+        assert item["insertText"] == "a, b):"
+        assert item["range"]["end"] == {"line": 0, "character": 6}
+        request, foreseen = editor.engine.requests
+        assert (request.text, request.hole) == (b"if f()\n", Span(5, 6))
+        assert foreseen.text == b"if f(a, b):\n"
 
+    play(tmp_path, always("a, b):"), script)
+
+
+def test_brackets_that_the_editor_puts_there_are_typed_through(tmp_path: Path) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "if \n")
+        assert await editor.ghosts(URI, 3) == ["f(g(a)):"]
+        for begin, end, text, cursor, left in (
+            (3, 3, "f()", 5, "g(a)):"),  # closed by the editor
+            (5, 5, "g()", 7, "a)):"),
+            (7, 7, "a", 8, "a)):"),  # with the word begun
+            (8, 9, ")", 9, "):"),  # typed over
+            (9, 10, ")", 10, ":"),
+        ):
+            editor.edit(URI, begin, end, text)
+            assert await editor.ghosts(URI, cursor) == [left]
+        asked = [request.text for request in editor.engine.requests]
+        assert asked == [b"if \n", b"if f(g(a)):\n"]  # the latter to be ready for what follows
+
+    play(tmp_path, always("f(g(a)):"), script)
+
+
+def test_what_does_not_close_what_is_open_is_not_shown(tmp_path: Path) -> None:
     async def script(editor: LocalEditor) -> None:
         editor.open(URI, "x = f()\n")
-        (item,) = await editor.reply(editor.ask(URI, 6))
-        assert item["insertText"] == "a, b"
-        assert item["range"]["end"] == {"line": 0, "character": 6}
+        assert await editor.ghosts(URI, 6) == []
 
     play(tmp_path, always("a, b"), script)
+
+
+def test_an_entry_of_the_menu_goes_in_front_of_the_bracket(tmp_path: Path) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "if f()\n")
+        asked = {"textDocument": {"uri": URI}, "position": {"line": 0, "character": 5}}
+        (entry,) = await editor.reply(editor.request("textDocument/completion", asked, URI))
+        assert entry["textEdit"]["newText"] == "a, b"
+        assert entry["textEdit"]["range"]["end"] == {"line": 0, "character": 5}
+
+    play(tmp_path, always("a, b):"), script, popup_completion=True)
 
 
 def test_a_hundred_rejections_do_not_silence_it(tmp_path: Path) -> None:

@@ -40,6 +40,26 @@ def test_what_is_typed_along_never_flickers(code: Window) -> None:
         code.wait_for_ghost("ems.get(name)\n        count = 1")
 
 
+def test_brackets_that_the_editor_closes_are_typed_along(code: Window) -> None:
+    code.open("typed_over.py", METHOD)
+    code.type(" ")
+    code.wait_for_ghost(FILL)
+    code.type("self.items.get(na")
+    code.wait_for_ghost("me\n        count = 1")  # the bracket between them is there
+    code.press("Tab")
+    code.wait_for_text(FILLED)
+
+
+def test_in_brackets_the_rest_of_the_line_is_suggested_with_what_closes_them(code: Window) -> None:
+    code.open("brackets.py", "if find$0\n")
+    code.type("(")
+    code.wait_for_ghost("name, 0:")
+    code.type("name")
+    code.wait_for_ghost(", 0:")
+    code.press("Tab")
+    code.wait_for_text("if find(name, 0):\n")
+
+
 def test_what_is_typed_otherwise_brings_another_and_escape_ends_it(code: Window) -> None:
     code.open("diverge.py", METHOD)
     code.type(" ")

@@ -71,6 +71,37 @@ function M.is_shown()
   return shown() ~= nil
 end
 
+--- How many of the brackets and quotes that are closed behind the cursor a part of a suggestion
+--- has in it: the suggestion takes their place.
+---@param text string the suggestion
+---@param size integer bytes of the part
+---@param behind string the rest of the line
+---@return integer
+local function closed(text, size, behind)
+  local closers = behind:match('^[%)%]}"\'`]+$') or ''
+  local count, at = 0, #text + 1
+  for index = #closers, 1, -1 do
+    repeat
+      at = at - 1
+    until at < 1 or text:byte(at) == closers:byte(index)
+    count = count + (1 <= at and at <= size and 1 or 0)
+  end
+  return count
+end
+
+--- Put the beginning of a suggestion into the buffer.
+---@param source sfumato.Source
+---@param bufnr integer
+---@param text string the suggestion
+---@param piece string
+local function insert(source, bufnr, text, piece)
+  local row, column = unpack(vim.api.nvim_win_get_cursor(0))
+  local behind = vim.api.nvim_get_current_line():sub(column + 1)
+  local stop = column + closed(text, #piece, behind)
+  vim.api.nvim_buf_set_text(bufnr, row - 1, column, row - 1, stop, {})
+  source.insert(bufnr, piece)
+end
+
 ---@param part sfumato.Part
 ---@return boolean taken
 function M.accept(part)
@@ -86,7 +117,7 @@ function M.accept(part)
     if piece == '' or piece == text then
       source.accept(bufnr)
     else
-      source.insert(bufnr, piece)
+      insert(source, bufnr, text, piece)
     end
   end)
   return true
