@@ -291,6 +291,7 @@ def test_brackets_that_are_closed_are_taken_along_by_word_and_as_a_whole(
         editor.keys("<Esc>")
 
 
+@pytest.mark.parametrize("way", list(ways()), ids=way_name)
 def test_drafts_are_drawn_as_they_sharpen(
     way: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
