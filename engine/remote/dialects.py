@@ -198,9 +198,19 @@ def _choice_logprobs(found: Json) -> list[Piece]:
 
 
 def _rated(text: str, tokens: list[Piece]) -> list[Piece]:
-    """The text as rated tokens, where these make it up exactly; else in one piece."""
-    if text and "".join(token.text for token in tokens) == text:
-        return tokens
+    """The text as rated tokens, where these make it up; else in one piece.
+
+    The last token is cut where the text ends: a stop string in it is no text.
+    """
+    rated: list[Piece] = []
+    rest = text
+    for token in tokens:
+        if not (rest.startswith(token.text) or token.text.startswith(rest)):
+            break
+        rated.append(replace(token, text=token.text[: len(rest)]))
+        rest = rest[len(token.text) :]
+        if not rest:
+            return rated
     return [Piece(text)] if text else []
 
 

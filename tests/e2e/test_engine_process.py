@@ -185,6 +185,7 @@ async def test_a_waiting_request_whose_client_vanished_never_begins(folder: Path
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
+        await client.pid()  # the engine read the end of the other before it answered this
         gated.allow_steps(4)
         await first
         await answer(client, hole())

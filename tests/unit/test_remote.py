@@ -63,6 +63,16 @@ def test_a_prompt_is_written_for_servers_that_do_not() -> None:
     assert (found.text, found.score_nats) == ("1", -0.5)
 
 
+def test_a_token_that_holds_the_stop_string_is_rated_too() -> None:
+    """As where ")" and the line's end are one token: vLLM sends the former, and rates the whole."""
+    rated = {"tokens": ["total\n"], "token_logprobs": [-0.5], "top_logprobs": [None]}
+    choice = {"text": "total", "logprobs": rated, "finish_reason": "stop"}
+    reply = Reply(parts=events({"choices": [choice]}, "[DONE]"))
+    with engine_at(lambda _: reply, "vllm", model="starcoder") as (engine, _):
+        found = fill(engine, request("total = 1\nx = $0\n"))
+    assert (found.text, found.score_nats) == ("total", -0.5)
+
+
 def test_tokens_may_be_rated_as_in_a_chat() -> None:
     """As llama.cpp's /v1/completions does, beside its /infill."""
 
