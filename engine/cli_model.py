@@ -137,6 +137,8 @@ def _used(name: str, path: Path) -> str:
 
 def _describe(name: str, path: Path) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column()
+    table.add_column(overflow="fold")
     table.add_row("name", name)
     table.add_row("folder", str(path))
     for row in _server_rows(Endpoint.load(path)) if is_in(path) else _model_rows(path):

@@ -58,6 +58,7 @@ def test_a_folder_is_added_described_used_and_removed(done: Told, tmp_path: Path
     assert marked(done("list")) == {"default": "*", "tiny-dream": ""}
     told = done("info", "tiny-dream")
     assert "DreamModel (qwen)" in told
+    assert str(folder) in "".join(told.split())  # whole, on as many lines as it takes
     assert "F32" in told
     assert "both sides of the hole" in told
     assert f"token {DREAM.id('<|mask|>')}" in told
