@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -202,20 +203,25 @@ class Folder:
 
         device_of  where a parameter is to be
         """
+        stored = {name: spelled(name) for name in names}
+        places = {part: device_of(name) for name, part in stored.items()}
         read: dict[str | Rows, Tensor] = {}
-        weights: dict[str, Tensor] = {}
-        for name in names:
-            stored = spelled(name)
-            if stored not in read:
-                read[stored] = self._tensor(stored).to(device_of(name), dtype)
-            weights[name] = read[stored]
+        by_file = sorted(places, key=self._file)
+        for file, parts in groupby(by_file, key=self._file):
+            with _opened(file) as tensors:  # once: a header of thousands takes its time
+                for part in parts:
+                    read[part] = _read(tensors, part).to(places[part], dtype)
+        weights = {name: read[part] for name, part in stored.items()}
         model.load_state_dict(weights, strict=False, assign=True)
 
-    def _tensor(self, stored: str | Rows) -> Tensor:
-        if isinstance(stored, Rows):
-            return self._tensor(stored.name)[stored.start : stored.stop]
-        with _opened(self.tensors[stored].file) as tensors:
-            return tensors.get_tensor(stored)
+    def _file(self, stored: str | Rows) -> Path:
+        return self.tensors[stored.name if isinstance(stored, Rows) else stored].file
+
+
+def _read(tensors: Any, stored: str | Rows) -> Tensor:  # noqa: ANN401 - the library has no types
+    if isinstance(stored, Rows):
+        return tensors.get_tensor(stored.name)[stored.start : stored.stop]
+    return tensors.get_tensor(stored)
 
 
 def _is_text(value: object) -> bool:

@@ -16,7 +16,7 @@ from safetensors.torch import (
 
 from engine import families
 from engine.errors import CheckpointError
-from engine.families import codec
+from engine.families import codec, folder
 from engine.families.folder import Folder
 from tests.support.hub_folders import special, write_config
 from tests.support.qwen_folders import (
@@ -31,12 +31,12 @@ from tests.support.qwen_folders import (
 from tests.support.tiny_model import CPU
 
 
-def refusal(folder: Path) -> str:
+def refusal(path: Path) -> str:
     """One sentence, the same whether the model is to be described, as `add` does, or loaded."""
     said: list[str] = []
     for ask in (families.describe, lambda path: families.load(path, CPU)):
         with pytest.raises(CheckpointError) as caught:
-            ask(folder)
+            ask(path)
         said.append(str(caught.value))
     assert said[0] == said[1]
     assert "\n" not in said[0]
@@ -191,11 +191,27 @@ def test_a_mask_that_nobody_names_is_asked_for(tmp_path: Path) -> None:
     assert families.load(tmp_path, CPU).traits.parameters
 
 
+def test_a_file_is_opened_once_a_layer_and_not_for_each_tensor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    DREAM.write(tmp_path)
+    opened, whole = list[Path](), folder.safe_open
+
+    def counted(file: Path, framework: str) -> Any:
+        opened.append(file)
+        return whole(file, framework=framework)
+
+    monkeypatch.setattr(folder, "safe_open", counted)
+    families.load(tmp_path, CPU)
+    headers, layers, outer = 3, 2, 1
+    assert len(opened) <= headers + 3 * (layers + outer)
+
+
 @pytest.mark.parametrize("family", [A2D_QWEN2, OPEN_DCODER])
 def test_a_vocabulary_is_read_once(
     family: Family, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, read = family.write(tmp_path), list[Path]()
+    written, read = family.write(tmp_path), list[Path]()
     whole = codec.FolderCodec.__init__
 
     def counted(self: codec.FolderCodec, folder: Folder) -> None:
@@ -203,5 +219,5 @@ def test_a_vocabulary_is_read_once(
         whole(self, folder)
 
     monkeypatch.setattr(codec.FolderCodec, "__init__", counted)
-    families.load(folder, CPU)
-    assert read == [folder]
+    families.load(written, CPU)
+    assert read == [written]
