@@ -187,7 +187,7 @@ class RemoteEngine:
         if isinstance(event, Trouble):
             raise self._failed(event)
         if event is None:
-            raise self._failed(Trouble(f"{self._endpoint.host} broke off its answer"))
+            raise self._failed(Trouble(f"{self._endpoint.host} broke off its answer", passes=True))
         return self._understood(answer, event)
 
     def _understood(self, answer: Answer, event: Event) -> Answer:

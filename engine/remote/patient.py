@@ -19,7 +19,7 @@ class Patient(RemoteEngine):
     def infill(self, request: InfillRequest) -> Generator[Draft | Suggestion, None, None]:
         """As a RemoteEngine does, from the start after each pause.
 
-        Raises EndpointError where the server is not to be asked again, or not within `MOST_S`.
+        Raises EndpointError where asking again is no use, or not to be done within `MOST_S`.
         """
         left_s = MOST_S
         while True:
@@ -27,7 +27,7 @@ class Patient(RemoteEngine):
                 yield from super().infill(request)
             except EndpointError:
                 pause_s = self._patience.left_s
-                if not 0 < pause_s <= left_s:
+                if not (self._patience.passes and 0 < pause_s <= left_s):
                     raise
                 left_s -= pause_s
                 self.sleep(pause_s)

@@ -25,10 +25,12 @@ class Trouble:
 
     sentence  what happened and what to do, without its full stop
     pause_s   how long to leave the server alone; None: by `BACK_OFF_S`, 0: not at all
+    passes    whether it may be over by then, though nobody mends anything
     """
 
     sentence: str
     pause_s: float | None = None
+    passes: bool = False
 
     def without(self, key: str) -> "Trouble":
         """The same, told without the key: there are servers that repeat one they refuse.
@@ -68,7 +70,7 @@ def of_status(endpoint: Endpoint, response: httpx.Response, body: str) -> Troubl
         case _:
             pause_s = 0
             sentence = f"{host} does not take the request ({because})"
-    return Trouble(sentence, pause_s)
+    return Trouble(sentence, pause_s, passes=status == 429 or (status >= 500 and status != 501))
 
 
 def of_transport(endpoint: Endpoint, error: Exception) -> Trouble:
@@ -86,7 +88,7 @@ def of_transport(endpoint: Endpoint, error: Exception) -> Trouble:
         return Trouble(f"{endpoint.host} does not speak TLS as it should ({root.reason})")
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         return Trouble(f"nobody answers at {endpoint.url} ({reason}); start the server there")
-    return Trouble(f"{endpoint.host} broke off its answer ({reason})")
+    return Trouble(f"{endpoint.host} broke off its answer ({reason})", passes=True)
 
 
 def of_nonsense(endpoint: Endpoint, error: Exception) -> Trouble:
@@ -118,13 +120,17 @@ def _root(error: BaseException) -> BaseException:
 
 
 class Patience:
-    """Leaves a server that failed alone for a while. `clock`: seconds, from any start."""
+    """Leaves a server that failed alone for a while. `clock`: seconds, from any start.
+
+    passes  whether its last failure may be over after that
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._failures = 0
         self._again_s = 0.0
         self._sentence = ""
+        self.passes = False
 
     def check(self) -> None:
         """Raises EndpointError, the last trouble's sentence, while it is too soon to ask again."""
@@ -143,6 +149,7 @@ class Patience:
             pause_s = BACK_OFF_S[min(self._failures, len(BACK_OFF_S) - 1)]
             self._failures += 1
         self._again_s = self._clock() + pause_s
+        self.passes = trouble.passes
         self._sentence = trouble.sentence[0].upper() + trouble.sentence[1:]
         return EndpointError(f"{self._sentence}.")
 

@@ -37,3 +37,16 @@ def test_a_busy_server_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
             list(patient.infill(REQUEST))
         assert now_s == 60 + MOST_S
         patient.close()
+
+
+def test_what_nobody_mends_meanwhile_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sleep(pause_s: float) -> None:
+        raise AssertionError(f"waited {pause_s} s")
+
+    for reply in (failure(401, "bad key"), failure(404, "no model"), failure(400, "too long")):
+        with serving(lambda _, reply=reply: reply) as server:
+            patient = Patient(Endpoint.usual("mercury", url=server.url), KEY)
+            monkeypatch.setattr(patient, "sleep", sleep)
+            with pytest.raises(EndpointError):
+                list(patient.infill(REQUEST))
+            patient.close()
