@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from threading import Event
 from typing import Protocol
@@ -85,7 +85,8 @@ class Desk:
             words: asyncio.Queue[Word | EngineError | None] = asyncio.Queue()
 
             def put(word: Word | EngineError | None) -> None:
-                loop.call_soon_threadsafe(words.put_nowait, word)
+                with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+                    loop.call_soon_threadsafe(words.put_nowait, word)
 
             timely = replace(request, budget_ms=max(left_ms, 0.0))
             self.threads.submit(self._run, timely, put, stop)

@@ -22,6 +22,8 @@ from engine.remote.endpoint import Endpoint
 from engine.remote.trouble import Trouble, of_status, of_transport
 
 _CONNECT_S = 5.0
+_KEPT_S = 30.0
+"""For which a connection is kept for the next request: one to a far server takes long to make."""
 _LINGER_S = 2.0
 """For which an answer that is heard may go on to its end: only then is its connection kept."""
 
@@ -43,6 +45,7 @@ def _client(endpoint: Endpoint, key: str) -> httpx.AsyncClient:
             base_url=endpoint.url,
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=httpx.Timeout(None, connect=_CONNECT_S),
+            limits=httpx.Limits(keepalive_expiry=_KEPT_S),
             verify=trusted,
             trust_env=not endpoint.is_local,  # no proxy for this machine's own servers
         )

@@ -127,6 +127,20 @@ async def test_requests_at_once_are_limited_for_each_key_and_for_all() -> None:
         assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 429, 503]
 
 
+def test_a_request_that_outlives_its_loop_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    engine = Waiting()
+    desk = Desk(engine)
+
+    async def leave() -> None:
+        asking = asyncio.ensure_future(anext(desk.words(InfillRequest(b"", Span(0, 0), "python"))))
+        await asyncio.wait([asking], timeout=0.05)
+
+    asyncio.run(leave())
+    os.write(engine.write, b".")
+    desk.threads.shutdown()
+    assert not caplog.records
+
+
 class Indexing(ScriptedEngine):
     """Keeps the names of workspaces."""
 
