@@ -18,6 +18,12 @@ _MARKS = (
 )
 """How models of fill-in-the-middle are prompted: before the prefix, the suffix, the middle."""
 
+_SUFFIX_FIRST = (
+    ("[SUFFIX]", "[PREFIX]", ""),  # Codestral
+    ("<[fim-suffix]>", "<[fim-prefix]>", "<[fim-middle]>"),  # Seed-Coder
+)
+"""The same where the suffix comes first: before the suffix, the prefix, the middle."""
+
 _NAMED = re.compile(r"\W{1,4}language: ([\w+#-]+)")
 """A first line that minuet writes."""
 
@@ -54,6 +60,10 @@ def marked(prompt: str, named: str = "") -> HoledText | None:
         if found and parted and after.endswith(middle.rstrip()):
             after = after.removesuffix(middle.rstrip()).rstrip(" ")
             return holed(before, after, named, _FILE.findall(files)[-1:])
+    for suffix, prefix, middle in _SUFFIX_FIRST:
+        after, parted, before = prompt.partition(prefix)
+        if after.startswith(suffix) and parted and before.endswith(middle):
+            return holed(before.removesuffix(middle), after.removeprefix(suffix), named)
     return None
 
 

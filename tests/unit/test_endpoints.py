@@ -187,6 +187,8 @@ def test_a_prompt_is_echoed_on_demand() -> None:
         "<|code_prefix|>a = <|code_suffix|>\nb<|code_middle|>",
         "<PRE> a =  <SUF>\nb <MID>",
         "<｜fim▁begin｜>a = <｜fim▁hole｜>\nb<｜fim▁end｜>",
+        "[SUFFIX]\nb[PREFIX]a = ",
+        "<[fim-suffix]>\nb<[fim-prefix]>a = <[fim-middle]>",
         "<|file_sep|>x.rs\nx\n<|file_sep|>b.go\n<|fim_prefix|>a = <|fim_suffix|>\nb<|fim_middle|>",
     ],
 )
@@ -195,6 +197,13 @@ def test_prompts_with_the_marks_of_other_models_have_a_suffix(prompt: str) -> No
     ask("/v1/completions", engine, prompt=prompt)
     assert engine.sides == ("a = ", "\nb")
     assert engine.request.language == ("go" if "file_sep" in prompt else "")
+
+
+def test_code_that_only_looks_like_marks_is_code() -> None:
+    engine = Recorder()
+    for prompt in ("x[SUFFIX] = y[PREFIX]", "[SUFFIX]", "<|fim_prefix|>a<|fim_suffix|>b"):
+        ask("/v1/completions", engine, prompt=prompt)
+        assert engine.sides == (prompt, "")
 
 
 def test_the_end_of_the_text_is_no_text() -> None:
