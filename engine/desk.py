@@ -11,7 +11,7 @@ from threading import Event
 from typing import Protocol
 
 from engine.batch import Batch
-from engine.errors import EngineError
+from engine.errors import EngineBusy, EngineError
 from engine.turns import Turns
 from engine.types import Draft, EngineInfo, InfillRequest, Suggestion, WorkspaceChange
 
@@ -77,29 +77,37 @@ class Desk:
 
         Raises EngineError; EngineBusy when too many wait, or the time is up before it is its turn.
         """
-        arrived_s = time.monotonic()
+        words: asyncio.Queue[Word | EngineError | None] = asyncio.Queue()
+        stop = Event()
+        turn = asyncio.create_task(self._turn(request, client, words.put_nowait, stop))
+        said: Word | None = None
+        try:
+            while (word := await words.get()) is not None:
+                if isinstance(word, EngineError):
+                    raise word
+                if word != said:  # an engine that waits for somebody repeats itself meanwhile
+                    yield word
+                said = word
+        finally:
+            stop.set()
+            turn.cancel()
+
+    async def _turn(self, request: InfillRequest, client: str, hear: Put, stop: Event) -> None:
+        """Wait for a turn, and have it until the engine is done, however slowly that is read."""
+        arrived_s, loop = time.monotonic(), asyncio.get_running_loop()
         patience_s = request.budget_ms / 1000 if request.budget_ms > 0 else None
-        async with self.turns.turn(client, request.group, patience_s):
-            left_ms = request.budget_ms - (time.monotonic() - arrived_s) * 1000
-            loop, stop = asyncio.get_running_loop(), Event()
-            words: asyncio.Queue[Word | EngineError | None] = asyncio.Queue()
 
-            def put(word: Word | EngineError | None) -> None:
-                with suppress(RuntimeError):  # the loop is closed: nobody listens any more
-                    loop.call_soon_threadsafe(words.put_nowait, word)
+        def put(word: Word | EngineError | None) -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+                loop.call_soon_threadsafe(hear, word)
 
-            timely = replace(request, budget_ms=max(left_ms, 0.0))
-            self.threads.submit(self._run, timely, put, stop)
-            said: Word | None = None
-            try:
-                while (word := await words.get()) is not None:
-                    if isinstance(word, EngineError):
-                        raise word
-                    if word != said:  # an engine that waits for somebody repeats itself meanwhile
-                        yield word
-                    said = word
-            finally:
-                stop.set()
+        try:
+            async with self.turns.turn(client, request.group, patience_s):
+                left_ms = request.budget_ms - (time.monotonic() - arrived_s) * 1000
+                timely = replace(request, budget_ms=max(left_ms, 0.0))
+                await loop.run_in_executor(self.threads, self._run, timely, put, stop)
+        except EngineBusy as error:
+            hear(error)
 
     def _run(self, request: InfillRequest, put: Put, stop: Event) -> None:
         """Put every word of the answer, or what went wrong, and None behind it; in a thread."""

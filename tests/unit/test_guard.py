@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Generator
+from contextlib import aclosing
 from pathlib import Path
 
 import httpx
@@ -125,6 +126,16 @@ async def test_requests_at_once_are_limited_for_each_key_and_for_all() -> None:
         os.write(engine.write, b"...")
         answers = await asyncio.gather(*first, *second)
         assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 429, 503]
+
+
+@pytest.mark.asyncio
+async def test_who_stops_reading_keeps_nobody_waiting() -> None:
+    desk = Desk(ScriptedEngine(Script(answer="ab")))
+    request = InfillRequest(b"", Span(0, 0), "python", budget_ms=2000.0)
+    async with aclosing(desk.words(request, "one")) as unread:
+        await anext(unread)
+        *_, last = [word async for word in desk.words(request, "other")]
+        assert isinstance(last, Suggestion)
 
 
 def test_a_request_that_outlives_its_loop_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
