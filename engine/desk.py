@@ -108,6 +108,9 @@ class Desk:
                 await loop.run_in_executor(self.threads, self._run, timely, put, stop)
         except EngineBusy as error:
             hear(error)
+        except Exception as error:
+            log.exception("a request failed")
+            hear(_unforeseen(error))
 
     def _run(self, request: InfillRequest, put: Put, stop: Event) -> None:
         """Put every word of the answer, or what went wrong, and None behind it; in a thread."""
@@ -121,5 +124,10 @@ class Desk:
             put(error)
         except Exception as error:
             log.exception("a request failed")
-            put(EngineError(f"The engine failed: {type(error).__name__}: {error}."))
+            put(_unforeseen(error))
         put(None)
+
+
+def _unforeseen(error: Exception) -> EngineError:
+    """What is said of an error that nobody foresaw."""
+    return EngineError(f"The engine failed: {type(error).__name__}: {error}.")

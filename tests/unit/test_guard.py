@@ -10,7 +10,7 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from engine import AccessError, Draft, InfillRequest, Span, Suggestion, wire
+from engine import AccessError, Draft, EngineError, InfillRequest, Span, Suggestion, wire
 from engine.desk import Desk
 from engine.endpoints.access import Keys, read_keys
 from engine.endpoints.guard import Limits
@@ -136,6 +136,14 @@ async def test_who_stops_reading_keeps_nobody_waiting() -> None:
         await anext(unread)
         *_, last = [word async for word in desk.words(request, "other")]
         assert isinstance(last, Suggestion)
+
+
+@pytest.mark.asyncio
+async def test_a_desk_that_has_closed_says_so() -> None:
+    desk = Desk(ScriptedEngine(Script()))
+    desk.threads.shutdown()
+    with pytest.raises(EngineError, match="cannot schedule"):
+        await anext(desk.words(InfillRequest(b"", Span(0, 0), "python")))
 
 
 def test_a_request_that_outlives_its_loop_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
