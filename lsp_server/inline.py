@@ -7,6 +7,7 @@ asked -> reason against? -> what is left of an offer, a job joined, or the engin
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from engine.types import InfillRequest
 from lsp_server import policy
@@ -73,7 +74,8 @@ class Suggester:
             scheduler.drop()
             return against
         stale = "" if wish.invoked else scheduler.recent.rejoined_at(wish.site)
-        offer = await scheduler.fill(_order(wish, accepted, stale))
+        order = replace(_order(wish, accepted, stale), worth=partial(self._is_worth, wish))
+        offer = await scheduler.fill(order)
         if offer is None:
             return Silence.LATE
         return self._judged(offer, wish)
@@ -100,8 +102,7 @@ class Suggester:
         if not fills:
             return Silence.NOTHING
         if not wish.invoked and not self.feedback.shows(offer):
-            least_chance = self.feedback.least_chance(wish.settings.min_chance_percent / 100)
-            closers = wish.site.closers.decode()
+            least_chance, closers = self._least_chance(wish), wish.site.closers.decode()
             against = policy.reason_to_hold_back(fills[0], wish.removed, least_chance, closers)
             if against:
                 return against
@@ -110,6 +111,14 @@ class Suggester:
             self.feedback.show(offer)
             self._foresee(offer, wish)
         return offer
+
+    def _is_worth(self, wish: Wish, left: Offer) -> bool:
+        """Whether what is left of an offer is shown already, or likely enough to be."""
+        likely = left.fills[0].chance >= self._least_chance(wish)
+        return likely or wish.invoked or self.feedback.shows(left)
+
+    def _least_chance(self, wish: Wish) -> float:
+        return self.feedback.least_chance(wish.settings.min_chance_percent / 100)
 
     def _foresee(self, offer: Offer, wish: Wish) -> None:
         """Have the engine begin with what follows once the suggestion is accepted."""

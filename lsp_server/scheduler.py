@@ -37,6 +37,7 @@ class Order:
                   nothing to ask
     lead          blanks that the request has in front of its hole and the document has not: what
                   is found begins with them
+    worth         whether what is left of an earlier offer may be the answer
     """
 
     site: Site
@@ -45,6 +46,7 @@ class Order:
     deadline_ms: float
     request: Callable[[float], InfillRequest | None]
     lead: str = ""
+    worth: Callable[[Offer], bool] = lambda _: True
 
 
 class Job:
@@ -108,7 +110,7 @@ class Scheduler:
         self._supersede(me)
         try:
             async with asyncio.timeout(order.deadline_ms / 1000):
-                left = self.recent.left_at(order.site, order.alternatives)
+                left = self.recent.left_at(order.site, order.alternatives, order.worth)
                 return left or await self._joined(order) or await self._asked(order)
         except TimeoutError:
             self._stop()
@@ -153,7 +155,7 @@ class Scheduler:
                 offer = await asyncio.shield(job.task)
         except TimeoutError:
             return None
-        left = self.recent.left_at(order.site, order.alternatives)
+        left = self.recent.left_at(order.site, order.alternatives, order.worth)
         return left or (offer if offer.site == order.site else None)
 
     async def _asked(self, order: Order) -> Offer | None:

@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from lsp_server.context import Site
@@ -125,10 +126,19 @@ class RecentOffers:
         """Keep an offer; the oldest goes."""
         self._offers.appendleft(offer)
 
-    def left_at(self, site: Site, alternatives: int) -> Offer | None:
-        """What is left at `site` of an offer that holds as many alternatives as are wanted."""
-        enough = (offer for offer in self._offers if offer.alternatives >= alternatives)
-        return next(filter(None, (offer.left_at(site) for offer in enough)), None)
+    def left_at(
+        self, site: Site, alternatives: int, worth: Callable[[Offer], bool] = lambda _: True
+    ) -> Offer | None:
+        """What is left at `site` of an offer that holds as many alternatives as are wanted.
+
+        One made for an earlier place has to be worth showing: what has been typed since speaks for
+        it, which only a new answer says.
+        """
+        for offer in self._offers:
+            left = offer.left_at(site) if offer.alternatives >= alternatives else None
+            if left is not None and (offer.site == site or worth(left)):
+                return left
+        return None
 
     def rejoined_at(self, site: Site) -> str:
         """What of the newest offer that the user typed against may still be wanted."""

@@ -5,7 +5,8 @@
 From files the model has not seen, with the rest of their repository as the workspace, a block of
 lines is taken out and typed again, top to bottom, through the server's own policy, scheduler and
 feedback, in virtual time: a key every 80 to 200 ms, and a pause behind a word, in which the typist
-reads, and takes what would be typed anyway. The same is typed with caution and without: a row for
+reads, and takes what would be typed anyway. The editor closes brackets and quotes as they are
+opened, and what it closed is typed over. The same is typed with caution and without: a row for
 each, and one JSON line last.
 """
 
@@ -38,6 +39,8 @@ ENGINE_S = 0.09
 """Of virtual time, for an answer of the engine."""
 KEY_S = (0.08, 0.2)
 PAUSE_S = (0.3, 1.5)
+_CLOSERS = {"(": ")", "[": "]", "{": "}", '"': '"', "'": "'"}
+_QUOTES = "\"'"
 
 
 @dataclass(frozen=True)
@@ -84,22 +87,23 @@ class Typist:
             self._suggester.drop()
 
     async def _type(self, text: str) -> None:
-        typed, silence = "", 0
+        typed, closers, silence = "", "", 0
         while typed != text:
-            typed += _key(text[len(typed) :])
+            key = _key(text[len(typed) :])
+            typed, closers = typed + key, _closed(typed, key, closers)
             self.tally.keys += 1
             pauses = typed.endswith((" ", "\n", "(", "."))
-            offer = await self._look(self._site(typed), pauses)
+            offer = await self._look(self._site(typed, closers), pauses)
             silence = 0 if offer else silence + 1
             self.tally.silence = max(self.tally.silence, silence)
             if offer and pauses and text.startswith(typed + offer.fills[0].text):
                 fill = offer.fills[0].text
-                typed += fill
-                self._suggester.feedback.accept(offer.number, len(fill))
+                self._suggester.feedback.accept(offer.number, len(fill) - len(closers))
+                typed, closers = typed + fill, ""
 
-    def _site(self, typed: str) -> Site:
+    def _site(self, typed: str, closers: str) -> Site:
         before, block = (self._block.head + typed).encode(), self._block
-        lines = split_lines(before + b"\n" + block.tail.encode())
+        lines = split_lines(before + f"{closers}\n{block.tail}".encode())
         cursor = Place(before.count(b"\n"), len(before) - (before.rfind(b"\n") + 1))
         return Site(f"file:///{block.file.path}", block.file.language, lines, cursor)
 
@@ -129,6 +133,17 @@ class Typist:
 def _key(rest: str) -> str:
     """The next key, with the indentation that an editor puts behind a line end."""
     return rest[: len(rest) - len(rest[1:].lstrip(" \t"))] if rest[0] == "\n" else rest[0]
+
+
+def _closed(typed: str, key: str, closers: str) -> str:
+    """What the editor has closed behind the cursor once a key is typed; at a line's end nothing."""
+    if key[0] == "\n":
+        return ""
+    if closers.startswith(key):
+        return closers[1:]
+    in_quotes = closers[:1] in (*_QUOTES,)
+    in_a_word = key in _QUOTES and typed[-1:].isalnum()
+    return closers if in_quotes or in_a_word else _CLOSERS.get(key, "") + closers
 
 
 def blocks_of(files: list[SourceFile], count: int) -> list[Block]:

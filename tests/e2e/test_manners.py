@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine import Draft, EngineUnreachable, InfillRequest, Span
+from engine import Draft, EngineUnreachable, InfillRequest, Span, Suggestion
 from tests.support.local_editor import LocalEditor, play, silence
 from tests.support.scripted_client import alternative, always, suggestion
 from tests.support.virtual_time import run
@@ -303,6 +303,21 @@ def test_an_entry_of_the_menu_goes_in_front_of_the_bracket(tmp_path: Path) -> No
         assert entry["textEdit"]["range"]["end"] == {"line": 0, "character": 5}
 
     play(tmp_path, always("a, b):"), script, popup_completion=True)
+
+
+def test_what_was_too_unlikely_is_asked_about_again_once_it_is_typed_along(tmp_path: Path) -> None:
+    def answer(request: InfillRequest) -> list[Suggestion]:
+        begun = request.text.startswith(b"x = t")
+        fill, chance = ("otal(a)", 0.9) if begun else ("total(a)", 0.3)
+        return [replace(suggestion(fill), score_nats=math.log(chance))]
+
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "x = \n")
+        assert await editor.ghosts(URI, 4) == []
+        editor.edit(URI, 4, 4, "t")
+        assert await editor.ghosts(URI, 5) == ["total(a)"]
+
+    play(tmp_path, answer, script, min_chance_percent=50)
 
 
 def test_a_hundred_rejections_do_not_silence_it(tmp_path: Path) -> None:
