@@ -51,14 +51,14 @@ class Site:
         """The rest of the line where all it does is close what is open; b"" where there is more.
 
         Editors put them there as brackets and quotes are opened, and what the user goes on to write
-        has them in it: a suggestion takes their place. Before a line's first mark nothing is open.
+        has them in it. Before a line's first mark nothing is open.
         """
         is_open = self.before.strip() and _CLOSERS.fullmatch(self.rest)
         return self.rest if is_open else b""
 
     @property
     def behind_closers(self) -> Place:
-        """Up to where a suggestion takes the place of what is there."""
+        """Where a suggestion ends, which has the closers in it."""
         return Place(self.cursor.line, self.cursor.column + len(self.closers))
 
     def replaced(self, start: Place, end: Place, text: bytes) -> "Site":
@@ -81,7 +81,7 @@ def is_too_wide(site: Site) -> bool:
 
 
 def build_request(site: Site, max_lines: int, budget_ms: float) -> InfillRequest | None:
-    """The part of the document around the cursor, with a hole at the cursor: empty, or closers.
+    """The part of the document around the cursor, with an empty hole at the cursor.
 
     A cell of a notebook is seen with its neighbours. The text is cut between items where there are
     any, or else at line ends; line ends are all \\n, as the model was trained. None when the
@@ -104,7 +104,7 @@ def build_request(site: Site, max_lines: int, budget_ms: float) -> InfillRequest
     after = with_newlines(
         between(site.lines, site.cursor, Place(end - 1, len(site.lines[end - 1])))
     )
-    hole = Span(len(before), len(before) + len(site.closers))
+    hole = Span(len(before), len(before))
     return InfillRequest(
         before + after,
         hole,

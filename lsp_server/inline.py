@@ -17,7 +17,7 @@ from lsp_server.indentation import missing_indentation
 from lsp_server.policy import Silence
 from lsp_server.scheduler import Drafts, Order, Scheduler, Watch
 from lsp_server.settings import Settings
-from lsp_server.suggestions import Offer, adds_to
+from lsp_server.suggestions import Offer, adds_to, inside
 
 STALE_STRENGTH = 0.3
 """Share written anew of what is left of a suggestion that the user typed against."""
@@ -158,7 +158,8 @@ def _order(wish: Wish, after_accepted: bool, stale: str = "") -> Order:
         if found is None:
             return None
         if stale.strip() and adds_to(site, stale) and stale.count("\n") < max_lines:
-            return replace(found, draft=stale.encode(), strength=STALE_STRENGTH)
+            draft = inside(site, stale).encode()
+            return replace(found, draft=draft, strength=STALE_STRENGTH)
         return replace(found, alternatives=alternatives)
 
     return Order(

@@ -28,7 +28,6 @@ from lsp_server.policy import Silence
 from lsp_server.positions import place_at, position_of
 from lsp_server.session import Session, Snapshot
 from lsp_server.settings import Parsed
-from lsp_server.suggestions import inside
 from lsp_server.workspace import WorkspaceIndex
 
 logger = logging.getLogger(__name__)
@@ -155,7 +154,7 @@ class SfumatoServer(LanguageServer):
                 "uri": site.uri,
                 "version": snapshot.version,
                 "position": position,
-                "text": inside(site, draft.text),
+                "text": draft.text,
                 "masked": 0 if done else draft.masked,
                 "done": done,
             },

@@ -9,7 +9,7 @@ from itertools import count
 
 from engine.types import MASK_GLYPH, Draft, InfillRequest, Suggestion
 from lsp_server.context import Site
-from lsp_server.suggestions import Fill, Offer, RecentOffers, adds_to, typed_since
+from lsp_server.suggestions import Fill, Offer, RecentOffers, typed_since
 
 JOIN_MS = 200
 """A request waits this long for a job begun before its last characters were typed."""
@@ -77,8 +77,9 @@ class Job:
                 watch(self.site, draft)
                 if isinstance(draft, Suggestion):
                     every = (draft, *draft.others)
-                    found = (each for each in every if adds_to(self.site, each.text))
-                    fills = tuple(Fill(each.text, each.score_nats) for each in found)
+                    closers = self.site.closers.decode()
+                    found = (each for each in every if each.text)
+                    fills = tuple(Fill(each.text + closers, each.score_nats) for each in found)
                     break
         except Exception:
             logger.exception("a job failed")

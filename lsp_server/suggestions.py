@@ -16,7 +16,8 @@ KEPT = 4
 class Fill:
     """One text for the cursor, and the log-probability that it is what the user wants.
 
-    It takes the place of the closers behind the cursor, where there are any.
+    It has the closers behind the cursor in it and takes their place: so it still fits when the
+    editor has closed what is opened while it is typed along, or the user has typed over that.
     """
 
     text: str

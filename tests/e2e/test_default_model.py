@@ -96,4 +96,4 @@ def test_brackets_that_the_editor_closed_are_filled(folder: Path) -> None:
         item = editor.ghost()
         assert item is not None
         editor.accept(item)
-        assert 'requireNonNull(name, "a name");\n' in editor.buffer
+        assert 'requireNonNull(name, "a name")\n' in editor.buffer

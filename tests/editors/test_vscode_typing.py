@@ -50,13 +50,15 @@ def test_brackets_that_the_editor_closes_are_typed_along(code: Window) -> None:
     code.wait_for_text(FILLED)
 
 
-def test_in_brackets_the_rest_of_the_line_is_suggested_with_what_closes_them(code: Window) -> None:
+def test_in_brackets_the_cursor_is_behind_them_when_it_is_taken(code: Window) -> None:
     code.open("brackets.py", "if find$0\n")
     code.type("(")
-    code.wait_for_ghost("name, 0:")
+    code.wait_for_ghost("name, 0")
     code.type("name")
-    code.wait_for_ghost(", 0:")
+    code.wait_for_ghost(", 0")
     code.press("Tab")
+    code.wait_for_text("if find(name, 0)\n")
+    code.type(":")
     code.wait_for_text("if find(name, 0):\n")
 
 

@@ -9,7 +9,6 @@ from engine.types import Span
 from lsp_server.context import Site
 from lsp_server.positions import Encoding, place_at, splice, split_lines
 from lsp_server.render import item
-from lsp_server.suggestions import adds_to
 from tests.support.markdown_suite import Case, cases
 from tests.support.sites import site_at
 
@@ -21,10 +20,11 @@ CASES = cases(Path(__file__).with_name("render.md"))
 def test_render(case: Case, encoding: Encoding) -> None:
     site = site_at(case.blocks["before"])
     before, _, after = case.blocks["before"].partition("$0")
-    start = len(before.encode())
-    around = Surroundings.of((before + after).encode(), Span(start, start + len(site.closers)))
+    hole = Span(len(before.encode()), len(before.encode()))
+    around = Surroundings.of((before + after).encode(), hole)
     fill = around.trim(case.blocks["fill"].removesuffix("\n"))
-    filled = accepted(site, fill, encoding) if adds_to(site, fill) else b"".join(site.lines)
+    closed = fill + site.closers.decode()
+    filled = accepted(site, closed, encoding) if fill else b"".join(site.lines)
     assert filled.decode() == case.blocks["after"]
 
 

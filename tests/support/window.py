@@ -34,7 +34,7 @@ FILLS = {
     "return a +": " b",
     "# sum": "total = sum(values)",
     "area(1": "height",
-    "if find(": "name, 0):",
+    "if find(": "name, 0",
 }
 """What the scripted engine puts behind each of these."""
 

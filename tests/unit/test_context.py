@@ -20,12 +20,12 @@ def test_a_small_document_is_sent_whole_with_its_line_ends_made_newlines() -> No
     request = build_request(site_at("a\r\nb = $0)\rc\n"), 1, 400)
     assert request is not None
     assert request.text == b"a\nb = )\nc\n"
-    assert (request.hole.start, request.hole.end) == (6, 7)
+    assert (request.hole.start, request.hole.end) == (6, 6)
     assert (request.language, request.max_lines, request.budget_ms) == ("python", 1, 400)
 
 
 @pytest.mark.parametrize(
-    ("text", "replaced"),
+    ("text", "closers"),
     [
         ("f(['$0'])", "'])"),
         ("f($0) + b", ""),
@@ -34,10 +34,8 @@ def test_a_small_document_is_sent_whole_with_its_line_ends_made_newlines() -> No
         ("f($0):", ""),
     ],
 )
-def test_the_hole_is_what_closes_what_was_opened(text: str, replaced: str) -> None:
-    request = build_request(site_at(text), 1, 400)
-    assert request is not None
-    assert request.text[request.hole.start : request.hole.end].decode() == replaced
+def test_what_only_closes_what_is_open(text: str, closers: str) -> None:
+    assert site_at(text).closers.decode() == closers
 
 
 def test_a_long_document_is_cut_around_the_cursor_at_line_ends() -> None:

@@ -269,21 +269,20 @@ def test_brackets_that_are_closed_are_taken_along_by_word_and_as_a_whole(
     way: tuple[str, str], tmp_path: Path
 ) -> None:
     program, ghost_text = way
-    config = {"cmd": scripted(fill="a, b):"), "ghost_text": ghost_text, "settings": {}}
+    config = {"cmd": scripted(fill="a, b"), "ghost_text": ghost_text, "settings": {}}
     with Neovim(program, tmp_path, init(config)) as editor:
         ready(editor, tmp_path).edit(tmp_path / "whole.py", "if f$0)\n")
         editor.type("(")
-        editor.wait_for("if f(a, b):")
+        editor.wait_for("if f(a, b)")
         editor.keys("<Tab>")
-        editor.wait_buffer("if f(a, b):\n")
+        editor.wait_buffer("if f(a, b)\n")
         editor.keys("<Esc>")
         editor.edit(tmp_path / "parts.py", "if f$0)\n")
         editor.type("(")
         for left, taken in (
-            ("if f(a, b):", "if f(a)"),
-            ("if f(a, b):", "if f(a,)"),
-            ("if f(a, b):", "if f(a, b)"),
-            ("if f(a, b):", "if f(a, b):"),
+            ("if f(a, b)", "if f(a)"),
+            ("if f(a, b)", "if f(a,)"),
+            ("if f(a, b)", "if f(a, b)"),
         ):
             editor.wait_for(left)
             editor.keys("<C-Right>")
