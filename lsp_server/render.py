@@ -21,23 +21,28 @@ def item(
     """One item whose range lies on the cursor's line and holds what is already typed there.
 
     The range starts at the word or, in a line that is blank so far, at its start: an editor that
-    draws the item late, over characters typed meanwhile, then hides those. It ends behind the
-    closers whose place the fill takes, or at the end of the line under a fill of several, as VS
-    Code requires, or where the line is nothing but the fill's own indentation. With a `selected`
-    popup entry LSP wants that entry's range, and text that extends the entry's: then the fill is
-    for the place in front of the closers.
+    draws the item late, over characters typed meanwhile, then hides those. It ends at the cursor,
+    or behind the closers if more follows them in the fill: VS Code lets the user type over those
+    that no edit has touched. Or at the end of the line under a fill of several, as VS Code
+    requires, or where the line is nothing but the fill's own indentation. With a `selected` popup
+    entry LSP wants that entry's range, and text that extends the entry's: then the fill is for the
+    place in front of the closers.
     """
     if selected is not None:
         taken = _taken(number, len(fill))
         return types.InlineCompletionItem(selected.text + fill, range=selected.range, command=taken)
-    typed = _typed(site)
+    typed, written = _typed(site), len(fill) - len(site.closers)
+    inside = "\n" not in fill and fill.endswith(site.closers.decode())
+    if inside:
+        fill = fill[:written]
     row, column = site.cursor.line, site.cursor.column
     start = Place(row, column - len(typed.encode()))
     line = content(site.lines[row]).decode()
     whole = "\n" in fill or (not line.strip() and (typed + fill).startswith(line))
-    end = Place(row, len(line.encode())) if whole else site.behind_closers
+    end = site.cursor if inside else site.behind_closers
+    end = Place(row, len(line.encode())) if whole else end
     covered = span(site.lines, start, end, encoding)
-    taken = _taken(number, len(fill) - len(site.closers))
+    taken = _taken(number, written)
     return types.InlineCompletionItem(typed + fill, range=covered, command=taken)
 
 

@@ -254,12 +254,12 @@ def test_it_needs_no_settings(tmp_path: Path) -> None:
     run(session())
 
 
-def test_a_bracket_that_the_editor_put_there_is_taken_along(tmp_path: Path) -> None:
+def test_a_bracket_that_the_editor_put_there_is_not_shown_again(tmp_path: Path) -> None:
     async def script(editor: LocalEditor) -> None:
         editor.open(URI, "if f()\n")
         (item,) = await editor.reply(editor.ask(URI, 5))
-        assert item["insertText"] == "a, b)"
-        assert item["range"]["end"] == {"line": 0, "character": 6}
+        assert item["insertText"] == "a, b"
+        assert item["range"]["end"] == {"line": 0, "character": 5}
         request, foreseen = editor.engine.requests
         assert (request.text, request.hole) == (b"if f()\n", Span(5, 5))
         assert foreseen.text == b"if f(a, b)\n"

@@ -50,7 +50,7 @@ def test_brackets_that_the_editor_closes_are_typed_along(code: Window) -> None:
     code.wait_for_text(FILLED)
 
 
-def test_in_brackets_the_cursor_is_behind_them_when_it_is_taken(code: Window) -> None:
+def test_in_brackets_what_they_hold_is_suggested_and_they_are_typed_over(code: Window) -> None:
     code.open("brackets.py", "if find$0\n")
     code.type("(")
     code.wait_for_ghost("name, 0")
@@ -58,7 +58,7 @@ def test_in_brackets_the_cursor_is_behind_them_when_it_is_taken(code: Window) ->
     code.wait_for_ghost(", 0")
     code.press("Tab")
     code.wait_for_text("if find(name, 0)\n")
-    code.type(":")
+    code.type("):")
     code.wait_for_text("if find(name, 0):\n")
 
 
