@@ -247,12 +247,12 @@ def chance_nats(mean_nats: float, length: Length) -> float:
 
     Logistic, fitted to the rows that the default model and the guesses made for 400 rests of lines,
     400 lines and 400 times a few lines of 17 repositories, neither learned from nor held out, with
-    their workspace and without (`tests/bench/chance_weights.py`, 2026-11-26).
+    their workspace and without (`tests/bench/chance_weights.py`, 2026-11-27).
     """
     # the end counts as one token more, so an empty fill is no likelier than that it is empty
     whole_nats = mean_nats * length.tokens + length.nats
     if length.odds is None:
-        odds = -1.59 + 0.95 * whole_nats - 0.07 * whole_nats / (length.tokens + 1)
+        odds = -1.61 + 0.65 * whole_nats + 0.39 * whole_nats / (length.tokens + 1)
     else:
-        odds = 0.01 + 0.90 * length.odds + 0.15 * whole_nats / (length.tokens + 1)
+        odds = 0.13 + 0.88 * length.odds + 0.18 * whole_nats / (length.tokens + 1)
     return -math.log1p(math.exp(-odds))
