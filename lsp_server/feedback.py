@@ -34,9 +34,10 @@ class Feedback:
         shown = self._shown
         if shown is None or shown.left_at(site) is not None:
             return False
-        if shown.passed_at(site):
+        typed = typed_since(shown.site, site)
+        if typed and shown.passed_by(typed, site):
             self._forgive()
-        elif typed_since(shown.site, site):
+        elif typed:
             self._reject(shown)
             self._shown = None
         return shown.used_up_at(site)

@@ -32,15 +32,14 @@ def item(
         taken = _taken(number, len(fill))
         return types.InlineCompletionItem(selected.text + fill, range=selected.range, command=taken)
     typed, written = _typed(site), len(fill) - len(site.closers)
-    inside = "\n" not in fill and fill.endswith(site.closers.decode())
-    if inside:
-        fill = fill[:written]
+    end = site.behind_closers
+    if "\n" not in fill and fill.endswith(site.closers.decode()):
+        fill, end = fill[:written], site.cursor
     row, column = site.cursor.line, site.cursor.column
     start = Place(row, column - len(typed.encode()))
     line = content(site.lines[row]).decode()
-    whole = "\n" in fill or (not line.strip() and (typed + fill).startswith(line))
-    end = site.cursor if inside else site.behind_closers
-    end = Place(row, len(line.encode())) if whole else end
+    if "\n" in fill or (not line.strip() and (typed + fill).startswith(line)):
+        end = Place(row, len(line.encode()))
     covered = span(site.lines, start, end, encoding)
     taken = _taken(number, written)
     return types.InlineCompletionItem(typed + fill, range=covered, command=taken)

@@ -70,17 +70,16 @@ class Offer:
     def used_up_at(self, site: Site) -> bool:
         """Whether one of its fills has been taken, or typed, to its end."""
         typed = typed_since(self.site, site)
-        if typed is None:
-            return False
-        return any(fill.text == typed + site.closers.decode() for fill in self.fills)
+        return typed is not None and typed + site.closers.decode() in self.texts
 
-    def passed_at(self, site: Site) -> bool:
-        """Whether one of its fills has been typed to its end, or further."""
-        typed = typed_since(self.site, site)
-        if not typed:
-            return False
-        typed += site.closers.decode()
-        return any(typed.startswith(fill.text) for fill in self.fills)
+    def passed_by(self, typed: str, site: Site) -> bool:
+        """Whether what was typed to get to a site has one of its fills in it, to the end."""
+        return (typed + site.closers.decode()).startswith(self.texts)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Those of its fills."""
+        return tuple(fill.text for fill in self.fills)
 
 
 def typed_since(earlier: Site, now: Site) -> str | None:
