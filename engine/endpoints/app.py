@@ -87,9 +87,8 @@ def _handler(
         stamp = Stamp(desk.info.model)
         if getattr(body, "stream", False):
             words = _words(task, desk, metrics)
-            first = await _attended(
-                request, anext(words, None)
-            )  # what fails at once has its status
+            # what fails at once has its status
+            first = await _attended(request, anext(words, None))
             return EventStream(_events(dialect, body, task, stamp, first, words))
         done = await _attended(request, _done(task, desk, metrics))
         return _json(dialect.answered(body, done, stamp))

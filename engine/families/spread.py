@@ -62,10 +62,8 @@ def _planned(stack: nn.Module, placement: Placement, free_bytes: dict[int, int])
     sizes["special_dtypes"] = dict.fromkeys(outer, placement.dtype)
     most = {index: int(_SHARE * free) for index, free in free_bytes.items()}
     balanced = accelerate.get_balanced_memory(stack, most, [layer], **sizes)
-    for memory in (
-        balanced,
-        most,
-    ):  # balanced is too little where one has much less than the others
+    # balanced is too little where one has much less than the others
+    for memory in (balanced, most):
         placed = accelerate.infer_auto_device_map(stack, memory | {"cpu": 0}, [layer], **sizes)
         if all(isinstance(place, int) for place in placed.values()):
             return placed

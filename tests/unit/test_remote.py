@@ -7,6 +7,7 @@ import time
 from collections.abc import Generator
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -147,26 +148,25 @@ def test_drafts_grow_with_the_answer() -> None:
     ]
 
 
-def test_no_more_context_is_sent_than_the_endpoint_takes() -> None:
+def sent_of(text: str) -> dict[str, Any]:
+    """The body of a request with so much text to a server that takes 80 bytes of it."""
     with serving(mercury("1")) as server:
         given = Endpoint.usual("mercury", url=server.url)
         small = Endpoint(given.kind, given.url, given.model, given.key, context_bytes=80)
         engine = RemoteEngine(small, KEY)
-        assert fill(engine, request("a = 0\n" * 99 + "x = $0" + "\nb = 0" * 99)).text == "1"
+        assert fill(engine, request(text)).text == "1"
         engine.close()
-    asked = server.asked.get_nowait().body
+    return server.asked.get_nowait().body
+
+
+def test_no_more_context_is_sent_than_the_endpoint_takes() -> None:
+    asked = sent_of("a = 0\n" * 99 + "x = $0" + "\nb = 0" * 99)
     assert asked["prompt"] == "a = 0\n" * 9 + "x = "
     assert asked["suffix"] == "\nb = 0" * 3
 
 
 def test_of_a_line_that_is_too_long_the_part_at_the_hole_is_sent() -> None:
-    with serving(mercury("1")) as server:
-        given = Endpoint.usual("mercury", url=server.url)
-        small = Endpoint(given.kind, given.url, given.model, given.key, context_bytes=80)
-        engine = RemoteEngine(small, KEY)
-        assert fill(engine, request("é" * 99 + " = $0 + " + "ö" * 99)).text == "1"
-        engine.close()
-    asked = server.asked.get_nowait().body
+    asked = sent_of("é" * 99 + " = $0 + " + "ö" * 99)
     assert asked["prompt"] == "é" * 28 + " = "
     assert asked["suffix"] == " + " + "ö" * 8
 
