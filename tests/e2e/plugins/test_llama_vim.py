@@ -4,33 +4,17 @@ Where the plugin's clone is, `SFUMATO_LLAMA_VIM` says; it is not part of this pr
 """
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.listening import KEY, listening
-from tests.support.neovim import Neovim, neovims
-from tests.support.processes import corner
+from tests.support.neovim import Neovim
 from tests.support.scripted_engine import Script, write_script
 
 PLUGIN = os.environ.get("SFUMATO_LLAMA_VIM", "")
 
-pytestmark = [
-    pytest.mark.skipif(not PLUGIN, reason="SFUMATO_LLAMA_VIM names no clone of llama.vim"),
-    pytest.mark.skipif(not neovims(), reason="there is no Neovim"),
-]
-
-
-@pytest.fixture
-def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with corner(monkeypatch) as path:
-        yield path
-
-
-@pytest.fixture(params=neovims() or [""])
-def program(request: pytest.FixtureRequest) -> str:
-    return request.param
+pytestmark = pytest.mark.skipif(not PLUGIN, reason="SFUMATO_LLAMA_VIM names no clone of llama.vim")
 
 
 def test_a_suggestion_is_shown_and_taken(folder: Path, program: str) -> None:

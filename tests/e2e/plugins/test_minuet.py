@@ -4,34 +4,20 @@ Where the plugin's clone is, `SFUMATO_MINUET` says; it is not part of this proje
 """
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.listening import KEY, listening
-from tests.support.neovim import Neovim, neovims
-from tests.support.processes import corner
+from tests.support.neovim import Neovim
 from tests.support.scripted_engine import Script, write_script
 
 PLUGIN = os.environ.get("SFUMATO_MINUET", "")
-MANUAL = Path(__file__).parents[2] / "docs" / "plugins.md"
+MANUAL = Path(__file__).parents[3] / "docs" / "plugins.md"
 
-pytestmark = [
-    pytest.mark.skipif(not PLUGIN, reason="SFUMATO_MINUET names no clone of minuet-ai.nvim"),
-    pytest.mark.skipif(not neovims(), reason="there is no Neovim"),
-]
-
-
-@pytest.fixture
-def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with corner(monkeypatch) as path:
-        yield path
-
-
-@pytest.fixture(params=neovims() or [""])
-def program(request: pytest.FixtureRequest) -> str:
-    return request.param
+pytestmark = pytest.mark.skipif(
+    not PLUGIN, reason="SFUMATO_MINUET names no clone of minuet"
+)
 
 
 def settings(port: int, key_variable: str) -> str:
