@@ -53,7 +53,7 @@ def real_program(folder: Path) -> str:
     run = folder / "run"
     run.mkdir(mode=0o700, parents=True)
     sfumato = Path(sys.executable).with_name("sfumato")
-    words = f"XDG_RUNTIME_DIR='{run}' XDG_STATE_HOME='{folder}' XDG_DATA_HOME='{folder}'"
+    words = f"XDG_RUNTIME_DIR='{run}' XDG_STATE_HOME='{folder}' XDG_DATA_HOME='{folder}/data'"
     return _program(folder, words, f"'{sfumato}' \"$@\"")
 
 
