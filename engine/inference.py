@@ -11,7 +11,7 @@ context by context, so nothing is padded (selective batching: Orca, OSDI 2022).
 
 Shape letters as in `engine/model.py`; X all slots of a pass or all tokens that are read, J = H + K
 heads that turn, Z = J + K, Y = G * X of one context, S context tokens in sight, the prefix first, U
-the different ones among them, P wanted slots.
+the different ones among them, P wanted slots, R these and their padding.
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,10 @@ from engine.kv_cache import Kept, Read
 from engine.matrix import Product, product_with
 from engine.model import Block, Denoiser
 from engine.pointer import Pointer
+
+_ROWS = 8
+"""Wanted slots are padded to multiples of so many: oneDNN compiles a kernel for each number of rows
+that it meets, and keeps it. An engine that met them all took 319 MB so, and 451 without."""
 
 
 class Bound(NamedTuple):
@@ -164,8 +168,9 @@ class Inference:
         turn = self._turn(_joined(places, 0))
         for index in range(len(self._layers)):
             self._block(index, x_XD, turn, glances)
-        wanted_X = _joined([glance.wanted_NC.flatten() for glance in glances], 0)
-        return self._log_probs(self._ended(x_XD[wanted_X]), turn.at(wanted_X), glances)
+        wanted_P = _joined([glance.wanted_NC.flatten() for glance in glances], 0).nonzero()[:, 0]
+        padded = F.pad(wanted_P, (0, -len(wanted_P) % _ROWS))
+        return self._log_probs(self._ended(x_XD[padded]), turn.at(wanted_P), glances)
 
     def _begun(
         self, tokens: list[int], direction: int, before: int | None, kept: Kept
@@ -268,14 +273,15 @@ class Inference:
         """What the last layer gave as the vocabulary is multiplied with."""
         return (_normalised(x_XD) * self._last_scale_D).to(self._dtype)
 
-    def _log_probs(self, hidden_PD: Tensor, turn: _Turn, glances: Sequence[Glance]) -> list[Tensor]:
-        scores_PV = self._vocabulary(hidden_PD).float()
-        log_probs_PV = torch.log_softmax(scores_PV, -1)
+    def _log_probs(self, hidden_RD: Tensor, turn: _Turn, glances: Sequence[Glance]) -> list[Tensor]:
+        """As `look` gives them, from the wanted slots and what they were padded with."""
         counts = [int(glance.wanted_NC.sum()) for glance in glances]
+        wanted = sum(counts)
+        log_probs_PV = torch.log_softmax(self._vocabulary(hidden_RD)[:wanted].float(), -1)
         pointing = self._pointing
         if pointing is None:
             return list(log_probs_PV.split(counts))
-        asked = pointing.product(hidden_PD).float()
+        asked = pointing.product(hidden_RD)[:wanted].float()
         gate_P1 = asked[:, -1:] + pointing.bias
         edge_PKE = _normalised(asked[:, :-1].unflatten(1, (-1, self._size))) * pointing.scale_E
         here_PX, edge_PX = turn.of(edge_PKE).flatten(1), edge_PKE.flatten(1)

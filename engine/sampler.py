@@ -28,6 +28,8 @@ from engine.tokenizer import MASK
 
 PENALTY_NATS = 3.0
 """What a penalised token loses: a twentieth of its odds is left."""
+_NEARLY_ALL = 0.999
+"""Where forbidden tokens have more, what they leave is too little to be a difference in float32."""
 
 
 class Look(Protocol):
@@ -214,6 +216,8 @@ def _allowed(
     log_probs_PV: Tensor, wanted_NC: Tensor, limits: Limits, refused_NV: Tensor | None = None
 ) -> Tensor:
     """Log-probabilities [P, V] among what may stand at the wanted places."""
+    if refused_NV is None and not limits.penalised:
+        return _without(log_probs_PV, limits.forbidden_V)
     if refused_NV is not None:
         log_probs_PV = log_probs_PV.masked_fill(
             refused_NV[wanted_NC.nonzero()[:, 0]], float("-inf")
@@ -224,6 +228,15 @@ def _allowed(
     for slot, token in limits.penalised:
         log_probs_PV[slots_P == slot, token] -= PENALTY_NATS
     return torch.log_softmax(log_probs_PV, -1)
+
+
+def _without(log_probs_PV: Tensor, forbidden_V: Tensor) -> Tensor:
+    """Log-probabilities among all other tokens: mostly, only those of the few are summed up."""
+    forbidden_F = forbidden_V.nonzero()[:, 0]
+    taken_P1 = log_probs_PV.index_select(1, forbidden_F).exp_().sum(1, keepdim=True)
+    if (taken_P1 > _NEARLY_ALL).any():
+        return torch.log_softmax(log_probs_PV.index_fill(1, forbidden_F, -torch.inf), -1)
+    return (log_probs_PV - torch.log1p(-taken_P1)).index_fill_(1, forbidden_F, -torch.inf)
 
 
 def _propose(log_probs_PV: Tensor, temperature: float, noise: torch.Generator) -> Tensor:

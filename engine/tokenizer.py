@@ -6,7 +6,9 @@ token a line. Digits stand alone. Absent on purpose: normalisation, lower-casing
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -38,6 +40,11 @@ SPECIALS = ("<mask>", "<eom>", "<file>", *(f"<{language}>" for language in LANGU
 
 _PIECE = r"\r?\n[ \t]*| ?[\p{L}_]+|\p{N}| ?[^\s\p{L}\p{N}_]+|[ \t]+|\s"
 
+_LINE = re.compile(rb"\r?\n[^\r\n]*|[^\r\n]+|\r")
+"""No piece goes on over the edge of one of these."""
+
+_LINES_KEPT = 4096
+
 _ALIASES = {"javascriptreact": "javascript", "typescriptreact": "typescript"}
 
 
@@ -68,6 +75,7 @@ class Tokenizer:
             if index >= len(SPECIALS):
                 self.token_bytes[index] = bytes(byte_of[char] for char in token)
         self._byte_ids = {run[0]: i for i, run in enumerate(self.token_bytes) if len(run) == 1}
+        self._line = lru_cache(_LINES_KEPT)(lambda line: self.encode_pieces([line])[0])
 
     @classmethod
     def load(cls, path: Path) -> "Tokenizer":
@@ -118,8 +126,11 @@ class Tokenizer:
         path.write_text(self._bpe.to_str())  # the library's own writer hides why it failed
 
     def encode(self, text: bytes) -> list[int]:
-        """Token ids whose bytes, joined, are exactly `text`. Text never becomes a special."""
-        return self.encode_pieces([text])[0]
+        """Token ids whose bytes, joined, are exactly `text`. Text never becomes a special.
+
+        Lines are remembered: at the next key all but one are what they were.
+        """
+        return [token for line in _LINE.findall(text) for token in self._line(line)]
 
     def encode_pieces(self, pieces: Sequence[bytes]) -> list[list[int]]:
         """Encode each piece on its own, so that every piece begins and ends at a token edge."""

@@ -32,7 +32,7 @@ def fickle(seed: int, sharpness: float = 5.0) -> Look:
 
     def look(tokens_NC: Tensor, wanted_NC: Tensor) -> Tensor:
         logits_NCV = torch.randn((*tokens_NC.shape, VOCABULARY), generator=generator)
-        return sharpness * logits_NCV[wanted_NC]
+        return torch.log_softmax(sharpness * logits_NCV[wanted_NC], -1)
 
     return look
 
@@ -54,6 +54,25 @@ def scripted(*looks: list[list[float]]) -> Look:
 
 def noise(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("logit", [-30.0, 0.0, 3.0, 6.9, 9.0, 17.0, 30.0])
+def test_what_is_not_forbidden_shares_all_the_probability(logit: float) -> None:
+    best, other, barred = 10, 12, 11
+    logits_V = torch.full((VOCABULARY,), -100.0)
+    logits_V[[best, other]] = torch.tensor([0.75, 0.25]).log()
+    logits_V[barred] = logit
+    log_probs_V = torch.log_softmax(logits_V, -1)
+    canvas = Canvas.blank([SLOTS], SLOTS, CPU)
+    limits = Limits(SPECIALS | (torch.arange(VOCABULARY) == barred))
+
+    def look(tokens_NC: Tensor, wanted_NC: Tensor) -> Tensor:
+        del tokens_NC
+        return log_probs_V.expand(int(wanted_NC.sum()), -1).clone()
+
+    list(denoise(look, canvas, Rule(passes=1), limits, noise()))
+    assert (canvas.tokens_NC == best).all()
+    assert canvas.nats_NC.exp().tolist()[0] == pytest.approx([0.75] * SLOTS, rel=1e-2)
 
 
 @given(st.integers(0, 2**32), LENGTHS, RULES)

@@ -15,9 +15,7 @@ from tests.support.scripted_engine import Script, write_script
 PLUGIN = os.environ.get("SFUMATO_MINUET", "")
 MANUAL = Path(__file__).parents[3] / "docs" / "plugins.md"
 
-pytestmark = pytest.mark.skipif(
-    not PLUGIN, reason="SFUMATO_MINUET names no clone of minuet"
-)
+pytestmark = pytest.mark.skipif(not PLUGIN, reason="SFUMATO_MINUET names no clone of minuet")
 
 
 def settings(port: int, key_variable: str) -> str:
