@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import engine
+from engine.client import PROGRAM, EngineClient
 
 
 def own_files(name: str = "*.py") -> list[str]:
@@ -32,3 +33,8 @@ def own_corner() -> Generator[None]:
             del os.environ["XDG_RUNTIME_DIR"]
             if before is not None:
                 os.environ["XDG_RUNTIME_DIR"] = before
+
+
+async def start_engine(model: Path, device: str) -> EngineClient:
+    """A line to the engine of a checkpoint on a device, which is started; clients find it then."""
+    return await EngineClient.connect(model, (*PROGRAM, "--device", device))

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 from lsprotocol import types
 
-from bench.corner import own_corner, own_source
+from bench.corner import own_corner, own_source, start_engine
 from bench.editor import Editor, editor
 from bench.load import busy_cores
 from bench.timing import Spread, percentile
@@ -65,16 +65,17 @@ class Keyboard:
         return percentile(self.typed_through_ms, 95) if self.typed_through_ms else None
 
 
-def measure_keyboard(model: Path) -> Keyboard:
+def measure_keyboard(model: Path, device: str) -> Keyboard:
     """Start server and engine in a corner of their own, type, and end them."""
     with own_corner():
-        return asyncio.run(_measure(model.resolve()))
+        return asyncio.run(_measure(model.resolve(), device))
 
 
-async def _measure(model: Path) -> Keyboard:
+async def _measure(model: Path, device: str) -> Keyboard:
     text = own_source("service.py")
     began = time.perf_counter()
-    async with editor(model) as hands, _engine_of(model) as client:
+    engine = asyncio.create_task(start_engine(model, device))
+    async with editor(model) as hands, _ended(await engine) as client:
         hands.open("file:///bench/first.py", "import os\n\nfor name in ")
         await hands.ask("file:///bench/first.py", 2)
         cold_start_ms = (time.perf_counter() - began) * 1000
@@ -99,10 +100,8 @@ async def _measure(model: Path) -> Keyboard:
 
 
 @asynccontextmanager
-async def _engine_of(model: Path) -> AsyncGenerator[EngineClient, None]:
-    """A line to the engine that the server has started; the engine ends with it."""
-    client = await EngineClient.find(model)
-    assert client is not None, "the language server said that there is an engine"
+async def _ended(client: EngineClient) -> AsyncGenerator[EngineClient, None]:
+    """A line to an engine, which ends with it."""
     process = psutil.Process(await client.pid())
     try:
         yield client

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from bench.holes import TOKENS, Contender
 from bench.keyboard import Keyboard
+from bench.large import Large
 from bench.machine import Machine
 from bench.passes import Pass
 from bench.syntax import Checks
@@ -96,6 +97,22 @@ def print_report(report: Report, console: Console) -> None:
     for name, value in rows.items():
         table.add_row(name, value)
     console.print(table, _checks(report.checks), _crowds(report.crowds))
+
+
+def print_large(name: str, large: Large, console: Console) -> None:
+    """A step of somebody else's model, as a table."""
+    machine = large.machine
+    console.print(
+        f"{name}, {large.parameters / 1e9:.2f}B weights, {large.gigabytes:.1f} GB read a step\n"
+        f"memory {machine.stream_gb_s:.0f} GB/s, matrix products "
+        f"{machine.gemm_gflop_s:.0f} GFLOP/s",
+        highlight=False,
+    )
+    table = _table("one step, 1 x 32", "ms", "floor ms", "of the floor", "steps/s")
+    shares = f"{large.floor_ms:.1f}", f"{large.of_floor:.2f}", f"{large.steps_per_s:.1f}"
+    table.add_row("the context at hand", str(large.step_ms), *shares)
+    table.add_row("the context read anew", str(large.refresh_ms), "", "", "")
+    console.print(table)
 
 
 def draw_report(report: Report, path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.corner import own_corner, own_files
+from bench.corner import own_corner, own_files, start_engine
 from bench.timing import percentile
 from engine.client import EngineClient
 from engine.errors import EngineBusy
@@ -60,17 +60,17 @@ class Crowd:
         return self.tokens / _SECONDS
 
 
-def measure_typists(model: Path, counts: tuple[int, ...] = COUNTS) -> list[Crowd]:
+def measure_typists(model: Path, device: str) -> list[Crowd]:
     """Start an engine in a corner of its own, let crowds type, and end it."""
     with own_corner():
-        return asyncio.run(_measure(model.resolve(), counts))
+        return asyncio.run(_measure(model.resolve(), device))
 
 
-async def _measure(model: Path, counts: tuple[int, ...]) -> list[Crowd]:
-    client = await EngineClient.connect(model)
+async def _measure(model: Path, device: str) -> list[Crowd]:
+    client = await start_engine(model, device)
     engine = psutil.Process(await client.pid())
     try:
-        return [await _let_type(model, count) for count in counts]
+        return [await _let_type(model, count) for count in COUNTS]
     finally:
         await client.close()
         engine.terminate()

@@ -23,15 +23,16 @@ _ROWS = 16
 
 
 def flop_formulas() -> dict[Any, Callable[..., int]]:
-    """What torch's flop counter does not know: a product with weights that are laid out."""
+    """What torch's flop counter does not know: products with weights laid out, or in 8 bits."""
 
     def flops(x_shape: Sequence[int], weight_shape: Sequence[int], *_: object, **__: object) -> int:
         return 2 * math.prod(x_shape) * weight_shape[0]
 
-    if not torch.backends.mkldnn.is_available():
-        return {}
-    kernels: Any = torch.ops.mkldnn
-    return {kernels._linear_pointwise: flops}  # noqa: SLF001
+    kernels: Any = torch.ops
+    formulas = {kernels.aten._weight_int8pack_mm: flops}  # noqa: SLF001
+    if torch.backends.mkldnn.is_available():
+        formulas[kernels.mkldnn._linear_pointwise] = flops  # noqa: SLF001
+    return formulas
 
 
 def product_with(weight_OI: Tensor) -> Product:

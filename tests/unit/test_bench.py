@@ -9,12 +9,14 @@ import torch
 from bench.autoregressive import Autoregressive
 from bench.holes import TOKENS, Contender
 from bench.keyboard import Keyboard
+from bench.large import measure_large
 from bench.machine import Machine
 from bench.passes import Pass, measure_passes, measure_prefill
 from bench.report import Report
 from bench.syntax import measure_checks
 from bench.timing import Spread, percentile, side_by_side
 from bench.typists import Crowd
+from engine.families.transformer import Shape
 from engine.inference import Inference
 from engine.kv_cache import PREFIX
 from engine.matrix import product_with
@@ -97,6 +99,19 @@ def test_every_bucket_and_every_count_of_new_tokens_is_measured() -> None:
     ]
     assert all(one.over_floor > 0 for one in passes)
     assert list(measure_prefill(model, rounds=1)) == [1, 16, 128]
+
+
+@pytest.mark.parametrize("int8", [False, True])
+def test_a_large_shape_is_measured_by_what_its_step_reads(int8: bool) -> None:
+    matrices = 4 * 64 * 64 + 3 * 64 * 128
+    shape = Shape(512, 64, 2, 4, 4, 16, 128, rope_base=1e4, epsilon=1e-6)
+    found = measure_large(shape, replace(CPU, dtype=torch.bfloat16, int8=int8), rounds=2)
+    assert found.parameters == pytest.approx(2 * matrices + 2 * 512 * 64, rel=0.02)
+    kept = 2 * 2 * 64 * (288 + 96) * 2
+    read = 2 * matrices * (1 if int8 else 2) + 512 * 64 * 2 + kept
+    assert found.gigabytes * 1e9 == pytest.approx(read, rel=0.02)
+    assert found.of_floor > 0
+    assert json.loads(found.to_json())["steps_per_s"] == pytest.approx(found.steps_per_s)
 
 
 @pytest.mark.parametrize("rivals", [0, 1])
