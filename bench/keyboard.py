@@ -85,7 +85,7 @@ async def _measure(model: Path, device: str) -> Keyboard:
         loaded_ratio = await _loaded_ratio(hands)
         cancel_ms = await _cancel(client, text)
         process = psutil.Process(await client.pid())
-        servers = psutil.Process().children()
+        servers = [child for child in psutil.Process().children() if child != process]
         return Keyboard(
             asked_ms=asked_ms,
             typed_through_ms=kept_ms,
