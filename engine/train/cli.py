@@ -78,6 +78,12 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     train.add_argument(
         "--minutes", type=_above_zero, help="time to train in all (default: 60; with --on 5)"
     )
+    train.add_argument(
+        "--rate",
+        type=_above_zero,
+        metavar="SHARE",
+        help="of the usual learning rates (default: 1; with --from alone 0.5)",
+    )
     train.add_argument("--device", default="auto", help="cpu, cuda, auto (default)")
     train.add_argument("--threads", type=int)
     train.add_argument("--vocabulary", type=int, default=8192, metavar="TOKENS")

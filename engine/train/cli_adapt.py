@@ -41,12 +41,12 @@ def run(options: argparse.Namespace) -> None:
         options.out.mkdir(parents=True, exist_ok=True)
         found.tokenizer.save(options.out / "tokenizer.json")
         pack(project.learned, found.tokenizer, options.out / "packed", held_out=0.0, seed=0)
-    tokens = found.context_tokens
+    tokens, share = found.context_tokens, options.rate or 1.0
     settings = RunSettings(
         options.minutes,
         BatchShape(options.chunks, tokens, tokens * 7 // 4 // 64 * 64, (16, 16, 32)),
-        muon_lr=MUON_LR,
-        adam_lr=ADAM_LR,
+        muon_lr=share * MUON_LR,
+        adam_lr=share * ADAM_LR,
         seed=options.seed,
         compiled=False,  # compiling takes as long as the whole training
         title=f"sfumato-{options.on.resolve().name}",

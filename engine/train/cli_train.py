@@ -12,16 +12,21 @@ from engine import checkpoint
 from engine.device import Placement, place
 from engine.errors import CorpusError
 from engine.heap import keep_all_freed_memory
-from engine.model import DenoiserConfig
+from engine.model import Denoiser, DenoiserConfig
 from engine.tokenizer import Tokenizer
 from engine.train.corpus import SourceFile, source_files
 from engine.train.curve import draw_curve
 from engine.train.data import BatchShape
 from engine.train.loop import Run, RunSettings
+from engine.train.mean import best_mean
 from engine.train.meter import Report
 from engine.train.mix import MIX, SAMPLE_SIZE, sample
+from engine.train.optim import ADAM_LR, MUON_LR
 from engine.train.pack import pack, read_packed, refer
 from engine.train.team import Team, own_device, own_threads, team
+
+_RATE_FROM = 0.5
+"""With the full rate a trained model forgets more than an hour on a processor teaches it."""
 
 
 def run_tokenizer(options: argparse.Namespace) -> None:
@@ -45,9 +50,12 @@ def _train(options: argparse.Namespace, placement: Placement, together: Team) ->
     start_from = checkpoint.load(options.start).model if options.start else None
     config = start_from.config if start_from else _fresh_config(options)
     slots = options.tokens * 7 // 4 // 64 * 64
+    share = options.rate or (_RATE_FROM if start_from else 1.0)
     settings = RunSettings(
         options.minutes,
         BatchShape(options.chunks, options.tokens, slots, (16, 16, 32)),
+        muon_lr=share * MUON_LR,
+        adam_lr=share * ADAM_LR,
         seed=options.seed,
         compiled=placement.device.type != "cpu" or shutil.which("c++") is not None,
         mix=read_packed(options.out / "packed").mix or MIX,
@@ -60,7 +68,17 @@ def _train(options: argparse.Namespace, placement: Placement, together: Team) ->
         print(f"resumed at step {run.step}, {run.seconds / 60:.1f} of {options.minutes:g} minutes")
     run_with_progress(run)
     draw_curve(options.out)
+    if start_from:
+        _export_mean(run, start_from)
     print(f"{options.out / 'checkpoint'}: {run.step} steps, {run.tokens / 1e6:.2f}M tokens")
+
+
+def _export_mean(run: Run, start: Denoiser) -> None:
+    """Put the best mean with the model it began with in the place of the run's checkpoint."""
+    mean = best_mean(start, run.model, run.validate)
+    if mean.share < 1:
+        run.export(run.folder / "checkpoint", mean.model)
+        print(f"a mean, {mean.share:.0%} of it new and the rest as it began: loss {mean.loss:.3f}")
 
 
 def _fresh_config(options: argparse.Namespace) -> DenoiserConfig:

@@ -28,7 +28,7 @@ from engine.train.data import Batch, Batches, BatchShape
 from engine.train.loss import Losses, Trunk, noised, task_losses, trunk
 from engine.train.meter import Meter, Report
 from engine.train.mix import MIX
-from engine.train.optim import Optimizers, rate
+from engine.train.optim import ADAM_LR, MUON_LR, Optimizers, rate
 from engine.train.pack import Row, load_packed
 from engine.train.team import ALONE, Team
 
@@ -45,8 +45,8 @@ class RunSettings:
 
     minutes: float
     shape: BatchShape
-    muon_lr: float = 0.01
-    adam_lr: float = 0.006
+    muon_lr: float = MUON_LR
+    adam_lr: float = ADAM_LR
     seed: int = 0
     compiled: bool = True
     save_minutes: float = 1.0
@@ -113,9 +113,9 @@ class Run:
 
     def train(self, report: Callable[[Report], None], report_seconds: float = 10.0) -> None:
         """Step until the budget is spent, then export. Reports come every `report_seconds`."""
-        packed = load_packed(self.folder / "packed")
-        source = self._source(packed["train"], self.settings.shape)
-        self._compile(packed["train"])
+        packed = load_packed(self.folder / "packed")["train"]
+        source = self._source(packed, self.settings.shape)
+        self._compile(packed)
         meter = Meter(self._flops_per_token(source[0]), matmul_flops(self.placement))
         batches = source.after(self.step, self.placement.device)
         last_save = time.monotonic()
@@ -133,16 +133,18 @@ class Run:
                 self.save()
                 last_save = time.monotonic()
         if self.team.leads:
-            self._finish(packed["valid"], meter, report)
+            self._finish(meter, report)
         self.team.meet()
 
-    def _finish(
-        self, held_out: Mapping[str, Row], meter: Meter, report: Callable[[Report], None]
-    ) -> None:
-        settings = self.settings
-        valid = validation_loss(self.model, held_out, settings.mix, settings.shape, self.placement)
+    def validate(self, model: Denoiser) -> float | None:
+        """Canvas loss of a model, nats per token, on the run's held-out files."""
+        held_out, settings = load_packed(self.folder / "packed")["valid"], self.settings
+        return validation_loss(model, held_out, settings.mix, settings.shape, self.placement)
+
+    def _finish(self, meter: Meter, report: Callable[[Report], None]) -> None:
         if meter.seconds:
-            self._report(replace(self._read(meter, 1.0), valid_canvas=valid), report)
+            row = replace(self._read(meter, 1.0), valid_canvas=self.validate(self.model))
+            self._report(row, report)
         self.save()
 
     def _source(self, packed: Mapping[str, Row], shape: BatchShape) -> Batches:
@@ -178,11 +180,11 @@ class Run:
                 " the one saved before is intact; free some space and resume"
             ) from error
 
-    def export(self, folder: Path) -> None:
-        """Write the model as a checkpoint."""
+    def export(self, folder: Path, model: Denoiser | None = None) -> None:
+        """Write the model, or another of its shape, as a checkpoint."""
         name = f"{self.settings.title}-{sum(p.numel() for p in self.model.parameters()) / 1e6:.1f}m"
         context = self.settings.shape.tokens
-        checkpoint.save(folder, name, self.model, self.tokenizer, context)
+        checkpoint.save(folder, name, model or self.model, self.tokenizer, context)
 
     def _compile(self, packed: Mapping[str, Row]) -> None:
         """Compile for every canvas size before the clock starts; changes no state of the run."""

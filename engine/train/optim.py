@@ -3,6 +3,9 @@
 import torch
 from torch import nn
 
+MUON_LR, ADAM_LR = 0.01, 0.006
+"""For a model that begins with random weights."""
+
 
 class Optimizers:
     """Both optimisers behind one step. `scale` multiplies the base learning rates."""
