@@ -86,8 +86,9 @@ class InfillRequest:
     group: str = ""
 
     def __post_init__(self) -> None:
-        if self.hole.end > len(self.text):
-            raise ValueError(f"the hole ends at byte {self.hole.end}, the text at {len(self.text)}")
+        _refuse_outside(self.hole, self.text)
+        if not -(2**63) <= self.seed < 2**63:
+            raise ValueError(f"seed must fit into 64 bits, got {self.seed}")
         if self.length_tokens is not None and self.length_tokens < 0:
             raise ValueError(f"length_tokens must not be negative, got {self.length_tokens}")
         if self.max_tokens is not None and self.max_tokens < 1:
@@ -103,6 +104,15 @@ class InfillRequest:
         lines = (self.draft or b"").count(b"\n") + 1
         if lines > self.max_lines:
             raise ValueError(f"the draft has {lines} lines, max_lines is {self.max_lines}")
+
+
+def _refuse_outside(hole: Span, text: bytes) -> None:
+    """Raises ValueError for a hole that is not made of whole characters of the text."""
+    if hole.end > len(text):
+        raise ValueError(f"the hole ends at byte {hole.end}, the text at {len(text)}")
+    for edge in (hole.start, hole.end):
+        if edge < len(text) and 0x80 <= text[edge] < 0xC0:
+            raise ValueError(f"byte {edge}, an edge of the hole, is inside a character")
 
 
 MASK_GLYPH = "\u2591"

@@ -36,13 +36,12 @@ async def as_lines(lines: Iterable[str]) -> AsyncIterator[str]:
 
 @st.composite
 def requests(draw: st.DrawFn) -> InfillRequest:
-    text = draw(TEXT).encode()
-    start, end = sorted((draw(st.integers(0, len(text))), draw(st.integers(0, len(text)))))
+    head, hole, tail = (draw(TEXT).encode() for _ in range(3))
     length = draw(st.none() | st.integers(1, 64))
     draft = draw(st.none() | TEXT)
     return InfillRequest(
-        text,
-        Span(start, end),
+        head + hole + tail,
+        Span(len(head), len(head + hole)),
         draw(TEXT),
         length_tokens=length,
         max_lines=(draft or "").count("\n") + 1,
@@ -103,6 +102,18 @@ async def test_an_unknown_error_is_still_an_engine_error() -> None:
         (b'{"text": "\\ud800", "hole": {"start": 0, "end": 0}, "language": "go"}', "surrogates"),
         (b'{"text": "", "hole": {"start": 0, "end": 9}, "language": "go"}', "ends at byte 9"),
         (b'{"text": "", "hole": {"start": 1, "end": 0}, "language": "go"}', "0 <= start <= end"),
+        (
+            b'{"text": "\\u00e9", "hole": {"start": 1, "end": 2}, "language": "go"}',
+            "byte 1, an edge",
+        ),
+        (
+            b'{"text": "\\u00e9", "hole": {"start": 0, "end": 1}, "language": "go"}',
+            "byte 1, an edge",
+        ),
+        (
+            b'{"text": "", "hole": {"start": 0, "end": 0}, "language": "go", "seed": %d}' % 2**64,
+            "seed must fit into 64 bits",
+        ),
         (
             b'{"text": "", "hole": {"start": 0, "end": 0}, "language": "go", "maxLines": 2}',
             "maxLines",
