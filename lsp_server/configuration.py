@@ -1,7 +1,9 @@
 """The settings in force: what the editor sent, or what it is asked for, folder by folder."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from lsp_server.context import file_name
 from lsp_server.settings import Parsed, Settings, parse
 
 
@@ -48,9 +50,16 @@ class Configuration:
         self.general = parsed.settings
         own = {uri: parse(raw, parsed.settings) for uri, raw in folders}
         self._folders = {uri: each.settings for uri, each in own.items()}
-        return [parsed, *own.values()]
+        return [parsed, *(_of_folder(uri, each, parsed) for uri, each in own.items())]
 
     def of(self, uri: str) -> Settings:
         """The settings for a document: those of the innermost folder that it is in."""
         inside = [folder for folder in self._folders if uri.startswith(folder.rstrip("/") + "/")]
         return self._folders[max(inside, key=len)] if inside else self.general
+
+
+def _of_folder(uri: str, own: Parsed, general: Parsed) -> Parsed:
+    """What is wrong in a folder alone, with the folder's name."""
+    name = file_name(uri).rstrip("/").rpartition("/")[2]
+    wrong = (each for each in own.wrong if each not in general.wrong)
+    return replace(own, wrong=tuple(f"In the folder {name}: {each}" for each in wrong))

@@ -105,6 +105,27 @@ def test_each_folder_has_settings_of_its_own(tmp_path: Path) -> None:
     play(tmp_path, script, ASKED)
 
 
+def test_a_wrong_setting_of_a_folder_is_told_with_its_name(tmp_path: Path) -> None:
+    async def script(editor: LocalEditor) -> None:
+        editor.answer(editor.questions[0], None)
+        await editor.settle()
+        folders = [{"uri": uri, "name": uri} for uri in ("file:///ws/one", "file:///ws/two%20b/")]
+        editor.notify(
+            "workspace/didChangeWorkspaceFolders", {"event": {"added": folders, "removed": []}}
+        )
+        await editor.settle()
+        wrong = {"maxLines": 0}
+        editor.answer(editor.questions[-1], [wrong, wrong, wrong | {"enabled": 3}])
+        await editor.settle()
+        told = [message["message"] for message in editor.told("window/showMessage")]
+        assert told == [
+            "maxLines should be a whole number from 1 to 100, found 0.",
+            "In the folder two b: enabled should be true or false, found 3.",
+        ]
+
+    play(tmp_path, script, ASKED)
+
+
 def test_what_was_asked_under_old_settings_is_not_answered_under_new_ones(tmp_path: Path) -> None:
     async def session() -> None:
         editor = await LocalEditor(always("total(a)"), tmp_path).start()
