@@ -2,8 +2,8 @@
 
 Each row has a scale of its own, such that its largest weight is 127; what is multiplied with it
 stays as precise as it was. With Gaussian weights a product is off by 0.8 % (root mean square, 2048
-inputs, `tests/unit/test_int8.py`). In bfloat16 on a CPU it takes as long as before; elsewhere the
-matrix is unpacked for every product, which in float32 took 2.6 times as long.
+inputs, `tests/unit/test_int8.py`). On a CPU it takes as long as float32, and 1.4 to 2 times as long
+as native bfloat16 (`tests/bench/LOG.md`); elsewhere the whole matrix is unpacked for every product.
 
 torchao was tried: it takes seconds to import, and its eager product unpacks the matrix likewise.
 """
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 _LARGEST = 127
+_FEW, _PART = 40, 2048
+"""Up to so many tokens torch's packed product is faster; above, so many rows unpacked at a time."""
 
 
 class Int8Linear(nn.Module):
@@ -35,11 +37,24 @@ class Int8Linear(nn.Module):
         return y_XO if self.bias is None else y_XO + self.bias
 
     def _product(self, x_XI: Tensor) -> Tensor:
-        if x_XI.dtype != torch.bfloat16 or x_XI.device.type != "cpu":
+        if x_XI.device.type != "cpu":
             return F.linear(x_XI, self.weight.to(x_XI.dtype)) * self.scale_O
         flat_TI = x_XI.reshape(-1, x_XI.shape[-1])
-        y_TO = torch.ops.aten._weight_int8pack_mm(flat_TI, self.weight, self.scale_O)  # noqa: SLF001
+        packed = x_XI.dtype == torch.bfloat16 and len(flat_TI) <= _FEW
+        y_TO = (_packed if packed else _in_parts)(flat_TI, self.weight, self.scale_O)
         return y_TO.unflatten(0, x_XI.shape[:-1])
+
+
+def _packed(x_TI: Tensor, weight_OI: Tensor, scale_O: Tensor) -> Tensor:
+    return torch.ops.aten._weight_int8pack_mm(x_TI, weight_OI, scale_O)  # noqa: SLF001
+
+
+def _in_parts(x_TI: Tensor, weight_OI: Tensor, scale_O: Tensor) -> Tensor:
+    """Unpacks so much of the matrix at a time as caches hold."""
+    y_TO = x_TI.new_empty(len(x_TI), len(weight_OI))
+    for part, own_TO in zip(weight_OI.split(_PART), y_TO.split(_PART, 1), strict=True):
+        own_TO.copy_(F.linear(x_TI, part.to(x_TI.dtype)))
+    return y_TO.mul_(scale_O)
 
 
 class Stacked(nn.Module):

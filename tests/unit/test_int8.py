@@ -27,13 +27,14 @@ from tests.support.tiny_folders import drawn, llama_shapes
 from tests.support.tiny_model import CPU
 
 
+@pytest.mark.parametrize("tokens", [3, 30])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @torch.inference_mode()
-def test_a_product_is_off_by_one_percent_at_most(dtype: torch.dtype) -> None:
+def test_a_product_is_off_by_one_percent_at_most(dtype: torch.dtype, tokens: int) -> None:
     noise = torch.Generator().manual_seed(0)
-    linear = nn.Linear(2048, 512).to(dtype)
-    linear.weight.copy_(torch.randn(512, 2048, generator=noise))
-    x_XI = torch.randn(3, 5, 2048, generator=noise).to(dtype)
+    linear = nn.Linear(2048, 2500).to(dtype)
+    linear.weight.copy_(torch.randn(2500, 2048, generator=noise))
+    x_XI = torch.randn(tokens, 5, 2048, generator=noise).to(dtype)
     layer = Int8Linear(linear.weight, linear.bias)
     assert layer.weight.nbytes == linear.weight.nbytes // dtype.itemsize
     packed, exact = layer(x_XI), linear.float()(x_XI.float())
