@@ -34,13 +34,14 @@ class Report:
 
     def facts(self) -> dict[str, float | str | None]:
         """The named figures of the run."""
-        own, rival, *others = self.contenders
+        own, hasty, rival, *others = self.contenders
         keyboard = self.keyboard
         step = next(one for one in self.passes if (one.rows, one.slots) == (1, 32))
         times = {one.name: one.taken_ms[32].median for one in self.contenders}
         facts = {
             "tokens_per_s_32": own.tokens_per_s(32),
             "vs_autoregressive_32": times[rival.name] / times[own.name],
+            "vs_autoregressive_32_one_pass": times[rival.name] / times[hasty.name],
             "vs_llama_cpp_32": times[others[0].name] / times[own.name] if others else None,
             "step_over_floor_32": step.over_floor,
             "keystroke_p50_ms": keyboard.p50_ms,

@@ -123,6 +123,7 @@ def test_the_last_line_holds_what_is_promised(rivals: int) -> None:
         prefill_ms={1: ONE},
         contenders=[
             contender("sfumato", 10.0),
+            contender("sfumato, one pass", 5.0),
             contender("autoregressive", 50.0),
             *[contender("llama.cpp", 5.0)] * rivals,
         ],
@@ -134,6 +135,7 @@ def test_the_last_line_holds_what_is_promised(rivals: int) -> None:
     assert facts.keys() >= set(PROMISED)
     assert facts["tokens_per_s_32"] == 3200
     assert facts["vs_autoregressive_32"] == 5
+    assert facts["vs_autoregressive_32_one_pass"] == 10
     assert facts["vs_llama_cpp_32"] == (0.5 if rivals else None)
     assert facts["step_over_floor_32"] == 2
     assert facts["typists_8_p95_ms"] == 40
