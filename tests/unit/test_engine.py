@@ -89,6 +89,12 @@ def test_what_is_likely_to_stand_here_again_is_judged_and_nothing_else_is_tried(
     assert several.timings.forward_passes > 1
 
 
+def test_several_suggestions_are_gone_over_more_often_than_one() -> None:
+    request = replace(at("total = $0\n"), length_tokens=9)
+    one, several = (answer(random_engine(), replace(request, alternatives=n))[0] for n in (1, 3))
+    assert len(one) < len(several)
+
+
 def test_an_endless_answer_ends() -> None:
     _, found = answer(scripted_engine(Script([*tokens_of("1" * 500)]))[0], at("total = $0\n"))
     assert set(found.text) == {"1"}
