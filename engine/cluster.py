@@ -28,7 +28,7 @@ from engine.desk import Desk
 from engine.endpoints.access import read_keys
 from engine.endpoints.guard import CLIENT, Limits
 from engine.endpoints.listen import guarded
-from engine.errors import EngineUnreachable
+from engine.errors import EngineError, EngineUnreachable
 from engine.loading import check, load
 from engine.rendezvous import DEFAULT_MODEL
 from engine.service import events
@@ -66,6 +66,11 @@ class Replica:
         """Take in files of a workspace."""
         return await self._desk.index(wire.workspace_change_from_json(change.encode()))
 
+    def check_health(self) -> None:
+        """Asked by Ray now and then. Raises EngineError where it is to start another replica."""
+        if trouble := self._desk.trouble():
+            raise EngineError(trouble)
+
 
 class Replicas:
     """Answers for the replicas, as a desk does for one engine."""
@@ -73,6 +78,9 @@ class Replicas:
     def __init__(self, replicas: DeploymentHandle[Any], info: EngineInfo) -> None:
         self._replicas = replicas
         self.info = info
+
+    def trouble(self) -> None:
+        """None of its own: what is wrong with a replica Ray asks the replica."""
 
     async def index(self, change: WorkspaceChange) -> int:
         """Tell the replica that the client's requests go to."""

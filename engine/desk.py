@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
-from threading import Event
+from threading import Event, get_ident
 from typing import Protocol
 
 from engine.batch import Batch
@@ -16,6 +16,11 @@ from engine.turns import Turns
 from engine.types import Draft, EngineInfo, InfillRequest, Suggestion, WorkspaceChange
 
 log = logging.getLogger(__name__)
+
+_MOST_FAILURES = 3
+"""In a row, for reasons that nobody foresaw: after some errors on a GPU every other one follows."""
+_OVERDUE_S = 60.0
+"""A word may be so late, beyond the time that its request has."""
 
 Word = Draft | Suggestion
 Put = Callable[[Word | EngineError | None], None]
@@ -47,6 +52,8 @@ class Asked(Protocol):
 
     async def index(self, change: WorkspaceChange) -> int: ...
 
+    def trouble(self) -> str | None: ...
+
 
 class Desk:
     """One engine, and whoever asks it.
@@ -60,6 +67,8 @@ class Desk:
         batch = engine.batch
         self.turns = Turns(batch.size, batch.shared_by)
         self.threads = ThreadPoolExecutor(batch.size * batch.shared_by, thread_name_prefix="infill")
+        self._failures = 0
+        self._due_s: dict[int, float] = {}
 
     @property
     def info(self) -> EngineInfo:
@@ -68,6 +77,14 @@ class Desk:
     async def index(self, change: WorkspaceChange) -> int:
         """Take in files of a workspace; returns how many are kept."""
         return await asyncio.to_thread(self.engine.index, change)
+
+    def trouble(self) -> str | None:
+        """Why the engine has to be started anew, in a sentence; None while it works."""
+        if self._failures >= _MOST_FAILURES:
+            return f"The last {self._failures} requests failed, see the log."
+        if any(due_s < time.monotonic() for due_s in [*self._due_s.values()]):
+            return f"The engine has said nothing for {_OVERDUE_S:.0f} s in which it should have."
+        return None
 
     async def words(self, request: InfillRequest, client: str = "") -> AsyncGenerator[Word, None]:
         """Drafts, then one Suggestion. To cancel, close the generator.
@@ -114,17 +131,24 @@ class Desk:
 
     def _run(self, request: InfillRequest, put: Put, stop: Event) -> None:
         """Put every word of the answer, or what went wrong, and None behind it; in a thread."""
+        me, patience_s = get_ident(), request.budget_ms / 1000 + _OVERDUE_S
+        self._due_s[me] = time.monotonic() + patience_s
         try:
             with self.engine.batch.member(), closing(self.engine.infill(request)) as steps:
                 for word in steps:
+                    self._due_s[me] = time.monotonic() + patience_s
                     put(word)
                     if stop.is_set():
                         break
+            self._failures = 0
         except EngineError as error:
             put(error)
         except Exception as error:
+            self._failures += 1
             log.exception("a request failed")
             put(_unforeseen(error))
+        finally:
+            del self._due_s[me]
         put(None)
 
 

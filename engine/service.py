@@ -153,6 +153,8 @@ def own_routes(desk: Asked) -> list[Route]:
     """Our own protocol, see `engine.wire`."""
 
     async def health(_: Request) -> Response:
+        if trouble := desk.trouble():
+            return JSONResponse({"status": "error", "pid": os.getpid(), "message": trouble}, 503)
         return JSONResponse({"status": "ok", "pid": os.getpid()})
 
     async def info(_: Request) -> Response:

@@ -22,6 +22,10 @@ class Shared:
     def info(self) -> EngineInfo:
         return self._desk.info
 
+    def trouble(self) -> str | None:
+        """As `Desk.trouble`."""
+        return self._desk.trouble()
+
     def words(
         self, request: InfillRequest, client: str = ""
     ) -> AsyncGenerator[Draft | Suggestion, None]:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from threading import Event
 
 from engine import (
     CheckpointError,
@@ -107,6 +108,23 @@ class ScriptedEngine:
         if self.script.journal:
             with Path(self.script.journal).open("a") as journal:
                 journal.write(f"{event}\n")
+
+
+class Waiting(ScriptedEngine):
+    """Goes on when it is told to.
+
+    begun  is set once it has been asked
+    """
+
+    def __init__(self) -> None:
+        super().__init__(Script())
+        self.begun = Event()
+        self.read, self.write = os.pipe()
+
+    def infill(self, request: InfillRequest) -> Generator[Draft | Suggestion, None, None]:
+        self.begun.set()
+        os.read(self.read, 1)
+        yield from super().infill(request)
 
 
 def _raise_what_is_asked_for(text: bytes) -> None:

@@ -16,7 +16,7 @@ from engine.endpoints.access import Keys, read_keys
 from engine.endpoints.guard import Limits
 from engine.endpoints.listen import Listening, guarded, listen
 from engine.types import WorkspaceChange
-from tests.support.scripted_engine import Script, ScriptedEngine
+from tests.support.scripted_engine import Script, ScriptedEngine, Waiting
 
 ANN, BEN = "ann-has-a-long-key", "ben-has-another-one"
 KEYS = Keys({"ann": ANN, "ben": BEN})
@@ -89,18 +89,6 @@ def test_a_body_that_is_too_large_is_not_read() -> None:
     kind = {"content-type": "application/json"}
     reply = client.post("/v1/completions", content=in_pieces(), headers=bearer(ANN) | kind)
     assert reply.status_code == 413
-
-
-class Waiting(ScriptedEngine):
-    """Goes on when it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__(Script())
-        self.read, self.write = os.pipe()
-
-    def infill(self, request: InfillRequest) -> Generator[Draft | Suggestion, None, None]:
-        os.read(self.read, 1)
-        yield from super().infill(request)
 
 
 @pytest.mark.asyncio
