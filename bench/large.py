@@ -14,9 +14,10 @@ from torch import nn
 from bench.machine import Machine, measure_machine
 from bench.timing import Spread, side_by_side
 from engine.device import Placement
+from engine.families.exchange import exchange, kind_for
 from engine.families.full import FullLook, Layout
-from engine.families.int8 import in_int8
 from engine.families.transformer import Shape, Transformer
+from engine.matrix import LaidLinear
 from engine.tokenizer import MASK
 
 DREAM_7B = Shape(
@@ -105,6 +106,7 @@ def drawn(shape: Shape, placement: Placement) -> Transformer:
     with torch.device("meta"):
         stack = Transformer(shape)
     stack = stack.to(placement.dtype).requires_grad_(requires_grad=False).eval()
+    kind = kind_for(placement)
     some = torch.randn(2**20, device=placement.device, dtype=placement.dtype)
     for part in (*stack.layers, stack.norm, stack.lm_head, stack.embed_tokens):
         part.to_empty(device=placement.device)
@@ -112,8 +114,10 @@ def drawn(shape: Shape, placement: Placement) -> Transformer:
             repeats = -(-weight.numel() // len(some))
             weight.copy_((some.repeat(repeats)[: weight.numel()]).view(weight.shape))
             weight.mul_(max(weight.shape[-1], 1) ** -0.5)
-        if placement.int8 and part in [*stack.layers]:
-            in_int8(part)
+        if kind and part in [*stack.layers]:
+            exchange(part, kind)
+    if kind is LaidLinear:
+        exchange(stack, kind)
     return stack
 
 

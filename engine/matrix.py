@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 Product = Callable[[Tensor], Tensor]
@@ -35,11 +35,38 @@ def flop_formulas() -> dict[Any, Callable[..., int]]:
     return formulas
 
 
+def can_lay_out(device: torch.device) -> bool:
+    """Is there a layout for weights on this device?"""
+    return device.type == "cpu" and torch.backends.mkldnn.is_available()
+
+
 def product_with(weight_OI: Tensor) -> Product:
     """The fastest there is on the device of the weights, which must not change."""
-    if weight_OI.device.type != "cpu" or not torch.backends.mkldnn.is_available():
+    if not can_lay_out(weight_OI.device):
         return partial(F.linear, weight=weight_OI)
-    kernels: Any = torch.ops.mkldnn  # for compiled models, but there is no other way to it
-    packed = kernels._reorder_linear_weight(weight_OI.contiguous(), _ROWS)  # noqa: SLF001
-    multiply = kernels._linear_pointwise.default  # noqa: SLF001
+    packed, multiply = _laid_out(weight_OI), _multiply()
     return lambda x_XI: multiply(x_XI, packed, None, "none", [], "")
+
+
+class LaidLinear(nn.Module):
+    """A linear layer whose matrix is laid out; see `can_lay_out`."""
+
+    bias: Tensor | None
+
+    def __init__(self, weight_OI: Tensor, bias_O: Tensor | None = None) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(_laid_out(weight_OI.detach()), requires_grad=False)
+        self.register_buffer("bias", bias_O)
+
+    def forward(self, x_XI: Tensor) -> Tensor:
+        return _multiply()(x_XI, self.weight, self.bias, "none", [], "")
+
+
+def _laid_out(weight_OI: Tensor) -> Tensor:
+    kernels: Any = torch.ops.mkldnn  # for compiled models, but there is no other way to it
+    return kernels._reorder_linear_weight(weight_OI.contiguous(), _ROWS)  # noqa: SLF001
+
+
+def _multiply() -> Callable[..., Tensor]:
+    kernels: Any = torch.ops.mkldnn
+    return kernels._linear_pointwise.default  # noqa: SLF001

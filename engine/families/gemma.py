@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.families.exchange import Stacked
 from engine.families.experts import Choice, FeedForward, mixed
-from engine.families.int8 import Stacked
 from engine.families.past import KeysValues, Past, length
 from engine.families.transformer import Turn, turned
 

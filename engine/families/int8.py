@@ -55,32 +55,3 @@ def _in_parts(x_TI: Tensor, weight_OI: Tensor, scale_O: Tensor) -> Tensor:
     for part, own_TO in zip(weight_OI.split(_PART), y_TO.split(_PART, 1), strict=True):
         own_TO.copy_(F.linear(x_TI, part.to(x_TI.dtype)))
     return y_TO.mul_(scale_O)
-
-
-class Stacked(nn.Module):
-    """Matrices of one shape, one beside the other, [P, O, I]."""
-
-    def __init__(self, count: int, outputs: int, inputs: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(count, outputs, inputs))
-
-    def forward(self, x_XI: Tensor, index: int) -> Tensor:
-        return F.linear(x_XI, self.weight[index])
-
-
-class Int8Stacked(nn.ModuleList):
-    """The same in 8 bits."""
-
-    def forward(self, x_XI: Tensor, index: int) -> Tensor:
-        return self[index](x_XI)
-
-
-def in_int8(module: nn.Module) -> None:
-    """Put every linear layer below a module in 8 bits, one after the other; no kind of its own."""
-    for name, child in list(module.named_children()):
-        if type(child) is nn.Linear:
-            setattr(module, name, Int8Linear(child.weight, child.bias))
-        elif isinstance(child, Stacked):
-            setattr(module, name, Int8Stacked(map(Int8Linear, child.weight)))
-        else:
-            in_int8(child)

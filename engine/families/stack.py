@@ -10,14 +10,15 @@ from torch import nn
 from engine.device import Placement
 from engine.errors import CheckpointError
 from engine.families.codec import FolderCodec
+from engine.families.exchange import exchange, kind_for
 from engine.families.folder import Folder, Rows
 from engine.families.gemma import Gemma
 from engine.families.ids import OFFSET
-from engine.families.int8 import in_int8
 from engine.families.model import CONTEXT_TOKENS, Facts, Model, Traits
 from engine.families.spread import connect, devices_of
 from engine.families.transformer import Shape, Transformer
 from engine.lengths import LengthControl
+from engine.matrix import LaidLinear
 from engine.rendezvous import checkpoint_checksum
 from engine.schedule import Rule
 from engine.vocabulary import Vocabulary
@@ -149,6 +150,8 @@ class StackPlan:
         fill(stack, self.folder, placement, self._stored)
         if self.shape.tied:
             stack.lm_head.weight = stack.embed_tokens.weight  # one parameter, counted once
+        elif (kind := kind_for(placement)) is LaidLinear:
+            exchange(stack, kind)  # the head; in 8 bits it stays as it is
         return stack
 
     def _on_meta(self) -> Transformer:
@@ -166,18 +169,18 @@ class StackPlan:
 def fill(stack: nn.Module, folder: Folder, placement: Placement, named: Naming) -> None:
     """Give a stack on the meta device, which was checked, the folder's weights.
 
-    Layer by layer, so that with 8 bits no more than one layer has more at any time. Raises
+    Layer by layer, so that no more than one is there in two forms at any time. Raises
     CheckpointError, DeviceError.
     """
-    device_of = devices_of(stack, placement)
+    device_of, kind = devices_of(stack, placement), kind_for(placement)
     stack.requires_grad_(requires_grad=False).eval()
     layers = [f"layers.{index}" for index, _ in enumerate(stack.get_submodule("layers").children())]
     names = list(stack.state_dict())
     for layer in layers:
         own = [name for name in names if name.startswith(f"{layer}.")]
         folder.fill(stack, own, placement.dtype, named, device_of)
-        if placement.int8:
-            in_int8(stack.get_submodule(layer))
+        if kind:
+            exchange(stack.get_submodule(layer), kind)
     outer = [name for name in names if not name.startswith("layers.")]
     folder.fill(stack, outer, placement.dtype, named, device_of)
     connect(stack, placement)

@@ -10,7 +10,7 @@ from torch import nn
 from engine import families
 from engine.device import Placement, place
 from engine.errors import DeviceError
-from engine.families import int8, sdar, spread, stack
+from engine.families import exchange, sdar, spread, stack
 from engine.families.folder import Folder
 from engine.families.ids import OFFSET, engine_ids
 from engine.families.int8 import Int8Linear
@@ -76,6 +76,13 @@ def test_every_matrix_of_every_layer_is_in_8_bits(tmp_path: Path) -> None:
     assert all(weight.dtype == torch.int8 for weight in matrices)
 
 
+def test_otherwise_a_processor_has_every_matrix_laid_out(tmp_path: Path) -> None:
+    laid = sdar.plan(Folder(write(tmp_path))).stack(CPU)
+    matrices = [weight for weight in laid.layers.parameters() if weight.ndim == 2]
+    assert len(matrices) == 2 * 7
+    assert all(weight.is_mkldnn for weight in [*matrices, laid.lm_head.weight])
+
+
 def test_a_layer_is_packed_before_the_next_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,13 +92,13 @@ def test_a_layer_is_packed_before_the_next_is_read(
         stacks.append(whole)
         return spread.devices_of(whole, placement)
 
-    def in_int8(layer: nn.Module) -> None:
+    def seen(layer: nn.Module, kind: exchange.Kind) -> None:
         layers = stacks[0].get_submodule("layers").children()
         unread.append(sum(any(p.is_meta for p in one.parameters()) for one in layers))
-        int8.in_int8(layer)
+        exchange.exchange(layer, kind)
 
     monkeypatch.setattr(stack, "devices_of", devices_of)
-    monkeypatch.setattr(stack, "in_int8", in_int8)
+    monkeypatch.setattr(stack, "exchange", seen)
     families.load(write(tmp_path), replace(CPU, int8=True))
     assert unread == [1, 0]
 
