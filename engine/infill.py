@@ -22,13 +22,12 @@ from engine.device import place
 from engine.errors import RequestTooLong
 from engine.families import Model, Reading
 from engine.joints import Joints
-from engine.lookup import look_up
 from engine.overlap import Surroundings
 from engine.redraft import Redraft
 from engine.sampler import Limits, Look, Resize, denoise, judge
 from engine.schedule import Length, Rule, chance_nats, likely_lengths, without_doubtful_nothing
+from engine.seeds import Seed, room, seeds_for
 from engine.settle import Fill, Settled, Settler
-from engine.tokenizer import MASK
 from engine.types import (
     MASK_GLYPH,
     Alternative,
@@ -49,14 +48,10 @@ MAX_TEXT_BYTES = 16 * 2**20
 _AT_ONCE = 8
 """Requests that an accelerator takes together. A processor takes one after the other: a pass over
 eight saves a third of eight passes, but all eight are late (`tests/bench/LOG.md`)."""
-_ROOM = 4
-"""Slots left open on a side of a text that must appear."""
 _UNHURRIED = 4
 """Passes at least for several suggestions, which nobody asks for at every key. In 400 holes of 17
 projects as many were right as in two, but the best of three was to 64.0 % what had been there, and
 not to 62.3, for 7 ms (2026-11-27)."""
-_EVEN_ODDS = 0.0
-"""Log-odds of a guess that is right as often as not."""
 _SYNTAX_PART = 0.15
 """Share of the budget kept for the gate."""
 
@@ -155,22 +150,23 @@ class Engine:
         resize = None if given else self._model.traits.lengths.resize(request.max_lines)
         limits, rule = self._limits(request, clock, resize), self._rule(request)
         done: list[int] = []
-        guesses = self._guesses(request)
+        around, traits = self.workspaces.around(request), self._model.traits
+        seeds = seeds_for(request, traits, self.rule.guesses, around)
         while True:
             reading = self._read(prefix, suffix, done, clock)
             look = reading.look
-            canvas, lengths = self._open_canvas(reading, request, guesses, len(done), clock)
+            canvas, lengths = self._open_canvas(reading, request, seeds, len(done), clock)
             for _ in denoise(look, canvas, rule, limits, noise, resize):
                 yield Fill(done, canvas, look)
             judge(look, canvas, limits)
             fills = _ranked(done, canvas, lengths, look)
-            if guesses:
+            if seeds:
                 yield fills[0]
             full = fills[0].canvas.length(0) == canvas.tokens_NC.shape[1]
             done = fills[0].tokens
             if not full or self._complete(request, done, limits.deadline):
                 return fills
-            guesses = []
+            seeds = []
 
     def _limits(
         self, request: InfillRequest, clock: _Clock, resize: Resize | None = None
@@ -189,17 +185,12 @@ class Engine:
             rule = replace(rule, temperature=request.temperature)
         return rule
 
-    def _room(self, request: InfillRequest, done: int = 0) -> int:
-        """Tokens that a fill may still have when it has `done`."""
-        most = self._model.traits.fill_tokens
-        return min(most, request.max_tokens or most) - done
-
     def _complete(self, request: InfillRequest, tokens: list[int], deadline: float) -> bool:
         """Is a fill whose last block is full to end here?"""
         lines = self.tokenizer.decode(tokens).count(b"\n") + 1
         return (
             len(tokens) == request.length_tokens
-            or len(tokens) >= self._room(request)
+            or len(tokens) >= room(request, self._model.traits)
             or lines > request.max_lines
             or time.monotonic() >= deadline
         )
@@ -214,74 +205,42 @@ class Engine:
         clock.context_tokens = reading.context
         return reading._replace(look=partial(self.batch.look, reading.look))
 
-    def _guesses(self, request: InfillRequest) -> list[tuple[list[int], float | None]]:
-        """Fills looked up in text and workspace, as tokens, and the log-odds of their places.
-
-        Where texts are demanded, rows that hold them.
-        """
-        if request.constraint and request.constraint.must:
-            rows = self._demanded(request.constraint.must, request.length_tokens)
-            return [(row, None) for row in rows]
-        around = self.workspaces.around(request)
-        found = look_up(request.text, request.hole, self.rule.guesses, around, request.max_lines)
-        guesses = [(self.tokenizer.encode(guess.fill.encode()), guess.odds) for guess in found]
-        given, room = request.length_tokens, self._room(request)
-        return [
-            (tokens, odds)
-            for tokens, odds in guesses
-            if len(tokens) <= min(room, self._longest_guess(odds)) and given in (None, len(tokens))
-        ]
-
-    def _longest_guess(self, odds: float) -> int:
-        """Tokens. The largest canvas is for likely guesses, beside which there is no noise."""
-        larger, *_, largest = self._model.traits.slots[-2:]
-        return (largest if _is_likely(odds) else larger) - 1
-
-    def _demanded(self, must: tuple[bytes, ...], length: int | None) -> list[list[int]]:
-        """Rows that hold the demanded texts, with room between, before and behind them."""
-        texts = [self.tokenizer.encode(text) for text in must]
-        between = [token for text in texts for token in (MASK, *text)][1:]
-        rooms = (0, _ROOM, 2 * _ROOM) if length is None else (max(length - len(between), 0),)
-        around = [(before, room - before) for room in rooms for before in {0, room // 2, room}]
-        rows = [[MASK] * before + between + [MASK] * behind for before, behind in sorted(around)]
-        most = self._model.traits.slots[-1]
-        return [row for row in rows if len(row) < most and length in (None, len(row))]
-
     def _open_canvas(
         self,
         reading: Reading,
         request: InfillRequest,
-        guesses: list[tuple[list[int], float | None]],
+        seeds: list[Seed],
         done: int,
         clock: _Clock,
     ) -> tuple[Canvas, list[Length]]:
-        """Rows of noise in the likely lengths, then rows of guesses, and how likely each length is.
+        """Rows of noise in the likely lengths, then those that are seeded, and their lengths.
 
         The lengths are the model's word, in one pass, unless the request gives the length. Where
-        one answer is wanted and a guess is likelier right than wrong, there are no rows of noise:
+        one answer is wanted and a seed is likelier right than wrong, there are no rows of noise:
         without them 240 holes of 14 projects took 3.1 passes in the mean, not 4.0, one was answered
         otherwise and none worse (2026-11-26).
         """
-        longest = max((len(guess) for guess, _ in guesses), default=0)
+        traits = self._model.traits
+        longest = max((len(seed.tokens) for seed in seeds), default=0)
         given = 0 if request.length_tokens is None else request.length_tokens - done
-        slots = fitting(self._model.traits.slots, max(longest + 1, given))
+        slots = fitting(traits.slots, max(longest + 1, given))
         if reading.slots is not None:
             slots = max(min(slots, reading.slots), longest + 1)
-        guessed = [Length(len(guess), 0.0, odds) for guess, odds in guesses]
+        seeded = [Length(len(seed.tokens), 0.0, seed.odds) for seed in seeds]
         if request.length_tokens is not None:
-            lengths = [Length(min(slots, given), 0.0), *guessed]
-        elif request.alternatives == 1 and guesses and _is_likely(guesses[0][1]):
-            lengths = guessed
+            lengths = [Length(min(slots, given), 0.0), *seeded]
+        elif request.alternatives == 1 and seeds and seeds[0].is_likely:
+            lengths = seeded
         else:
-            most = min(slots, self._room(request, done))
-            nats = self._model.traits.lengths.nats(reading.look, slots, most, request.max_lines)
+            most = min(slots, room(request, traits) - done)
+            nats = traits.lengths.nats(reading.look, slots, most, request.max_lines)
             clock.passes += 1
             nats = nats if done else without_doubtful_nothing(nats)
             lengths = likely_lengths(nats, max(self.rule.lengths, request.alternatives))
-            lengths += [replace(each, nats=float(nats[each.tokens])) for each in guessed]
+            lengths += [replace(each, nats=float(nats[each.tokens])) for each in seeded]
         canvas = Canvas.blank([length.tokens for length in lengths], slots, self._device)
-        for row, (guess, _) in enumerate(guesses, len(lengths) - len(guesses)):
-            canvas.seed(row, guess)
+        for row, seed in enumerate(seeds, len(lengths) - len(seeds)):
+            canvas.seed(row, seed.tokens)
         return canvas, lengths
 
     def _drawn(
@@ -377,11 +336,6 @@ class Engine:
 def fitting(sizes: tuple[int, ...], count: int) -> int:
     """The smallest of the sizes, smallest first, that has room for so many; or the largest."""
     return next((size for size in sizes if count <= size), sizes[-1])
-
-
-def _is_likely(odds: float | None) -> bool:
-    """Is a guess right more often than not, as far as that is known?"""
-    return odds is not None and odds > _EVEN_ODDS
 
 
 def _ranked(done: list[int], canvas: Canvas, lengths: list[Length], look: Look) -> list[Fill]:
