@@ -22,6 +22,7 @@ from engine.device import place
 from engine.errors import RequestTooLong
 from engine.families import Model, Reading
 from engine.joints import Joints
+from engine.lookup import Guess
 from engine.overlap import Surroundings
 from engine.redraft import Redraft
 from engine.sampler import Limits, Look, Resize, denoise, judge
@@ -33,6 +34,7 @@ from engine.types import (
     Alternative,
     Draft,
     EngineInfo,
+    Head,
     InfillRequest,
     Suggestion,
     Timings,
@@ -127,18 +129,24 @@ class Engine:
             check(request.constraint, language, request.max_lines)
         clock = _Clock()
         noise = torch.Generator(self._device).manual_seed(request.seed)
-        settler = self._settler(request, clock, noise)
+        settler, traits = self._settler(request, clock, noise), self._model.traits
+        further = list[Guess]()
         if not request.draft or request.strength == 1:
-            fills = yield from self._drawn(self._fill(request, clock, noise), clock, "denoise")
+            around = self.workspaces.around(request)
+            seeds, further = seeds_for(request, traits, self.rule.guesses, around)
+            steps = self._fill(request, seeds, clock, noise)
+            fills = yield from self._drawn(steps, clock, "denoise")
             settled = yield from self._drawn(settler.settle(fills), clock, "syntax")
         else:
             steps = self._redraft(request, settler, clock).steps()
             fills, settled = yield from self._drawn(steps, clock, "denoise")
         others = settler.others(fills, settled, request.alternatives - 1)
-        yield self._suggestion(settled, others, clock)
+        one = request.alternatives == 1
+        found = settler.heads(fills, settled, further) if one else ()
+        yield self._suggestion(settled, others, found, clock)
 
     def _fill(
-        self, request: InfillRequest, clock: _Clock, noise: torch.Generator
+        self, request: InfillRequest, seeds: list[Seed], clock: _Clock, noise: torch.Generator
     ) -> Generator[Fill, None, list[Fill]]:
         """Fill the hole block after block, a pass after the other; the ways to end it, best first.
 
@@ -150,8 +158,6 @@ class Engine:
         resize = None if given else self._model.traits.lengths.resize(request.max_lines)
         limits, rule = self._limits(request, clock, resize), self._rule(request)
         done: list[int] = []
-        around, traits = self.workspaces.around(request), self._model.traits
-        seeds = seeds_for(request, traits, self.rule.guesses, around)
         while True:
             reading = self._read(prefix, suffix, done, clock)
             look = reading.look
@@ -308,7 +314,9 @@ class Engine:
             noise=settler.noise,
         )
 
-    def _suggestion(self, settled: Settled, others: list[Settled], clock: _Clock) -> Suggestion:
+    def _suggestion(
+        self, settled: Settled, others: list[Settled], found: tuple[Head, ...], clock: _Clock
+    ) -> Suggestion:
         timings = Timings(
             prefill_ms=clock.spent_ms["prefill"],
             denoise_ms=clock.spent_ms["denoise"],
@@ -329,7 +337,7 @@ class Engine:
             for one in others
         )
         return Suggestion(
-            settled.text.decode(), settled.score_nats, settled.verdict, timings, alternatives
+            settled.text.decode(), settled.score_nats, settled.verdict, timings, alternatives, found
         )
 
 

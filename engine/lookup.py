@@ -87,6 +87,11 @@ class Guess:
     fill: str
     odds: float
 
+    @property
+    def chance(self) -> float:
+        """The same as a probability."""
+        return 1 / (1 + math.exp(-self.odds))
+
 
 def look_up(
     text: bytes, hole: Span, count: int, elsewhere: Iterable[Shelf] = (), max_lines: int = 1

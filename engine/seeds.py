@@ -7,13 +7,15 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from engine.families.model import Traits
-from engine.lookup import look_up
+from engine.lookup import Guess, look_up
 from engine.shelves import Shelf
 from engine.tokenizer import MASK
 from engine.types import InfillRequest
 
 _ROOM = 4
 """Slots left open on a side of a text that must appear."""
+_FURTHER = 6
+"""Fills that are found besides those that get rows."""
 _EVEN_ODDS = 0.0
 """Log-odds of a fill that is right as often as not."""
 
@@ -33,24 +35,33 @@ class Seed(NamedTuple):
         return self.odds is not None and self.odds > _EVEN_ODDS
 
 
+class Seeds(NamedTuple):
+    """Those of a request, likeliest first, and fills that were found but are too many for rows."""
+
+    rows: list[Seed]
+    further: list[Guess]
+
+
 def seeds_for(
     request: InfillRequest, traits: Traits, count: int, elsewhere: Iterable[Shelf]
-) -> list[Seed]:
-    """What is demanded, or else up to `count` fills from the text and elsewhere, likeliest first.
+) -> Seeds:
+    """What is demanded, or else up to `count` fills from the text and elsewhere.
 
     None of them longer than a fill and a canvas may be, nor of another length than is given.
     """
     if request.constraint and request.constraint.must:
-        return _demanded(request.constraint.must, request.length_tokens, traits)
-    found = look_up(request.text, request.hole, count, elsewhere, request.max_lines)
-    seeds = [Seed(traits.tokenizer.encode(guess.fill.encode()), guess.odds) for guess in found]
-    given, most = request.length_tokens, room(request, traits)
-    return [
-        seed
-        for seed in seeds
-        if len(seed.tokens) <= min(most, _longest(seed, traits))
-        and given in (None, len(seed.tokens))
+        return Seeds(_demanded(request.constraint.must, request.length_tokens, traits), [])
+    most = count + _FURTHER if count else 0
+    found = look_up(request.text, request.hole, most, elsewhere, request.max_lines)
+    seeds = [
+        Seed(traits.tokenizer.encode(guess.fill.encode()), guess.odds) for guess in found[:count]
     ]
+    return Seeds([seed for seed in seeds if _fits(seed, request, traits)], found[count:])
+
+
+def _fits(seed: Seed, request: InfillRequest, traits: Traits) -> bool:
+    given, most = request.length_tokens, min(room(request, traits), _longest(seed, traits))
+    return len(seed.tokens) <= most and given in (None, len(seed.tokens))
 
 
 def room(request: InfillRequest, traits: Traits) -> int:

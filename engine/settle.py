@@ -4,6 +4,7 @@ Text that was never checked is not shown where there is a grammar: past the dead
 nothing rather than a guess.
 """
 
+import math
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,18 +14,22 @@ from torch import Tensor
 
 from engine.canvas import Canvas
 from engine.constraints import ConstrainedGate
+from engine.heads import heads
 from engine.joints import Joints
+from engine.lookup import Guess
 from engine.overlap import Surroundings
 from engine.remains import remains
 from engine.repair import MOVES, Detokenize, blame, climb
 from engine.sampler import Limits, Look, denoise
 from engine.schedule import Rule
 from engine.tokenizer import Codec
-from engine.types import Verdict
+from engine.types import Head, Verdict
 from grammars import Gate
 
 _PASSES = 2
 """Looks at places that were masked again. A second round of them mended none of 7 fills more."""
+_LIKELY_NATS = math.log(0.5)
+"""An answer that is likelier than this needs no head."""
 _OTHER_MOVES = 8
 """Tried in a round of a climb in a row that is not the best."""
 
@@ -111,6 +116,27 @@ class Settler:
             if settled.text and settled.text not in (first.text, *(one.text for one in found)):
                 found.append(settled)
         return found
+
+    def heads(
+        self, fills: list[Fill], first: Settled, further: Sequence[Guess]
+    ) -> tuple[Head, ...]:
+        """Heads of an answer that is not likely: see `engine/heads.py`.
+
+        further  fills that were found but not among those
+        """
+        if not first.text or first.score_nats > _LIKELY_NATS:
+            return ()
+        chances = {guess.fill.rstrip(): guess.chance for guess in further}
+        for fill in fills:
+            text = self.text(fill.tokens).decode(errors="ignore")
+            chances[text] = max(chances.get(text, 0.0), math.exp(fill.score_nats))
+        whole = first.text.decode()
+        chances.setdefault(whole, math.exp(first.score_nats))
+        return heads(whole, chances, self._is_sound, self.deadline)
+
+    def _is_sound(self, text: bytes) -> bool:
+        gate = self.gate
+        return gate is None or (not gate.faults(text) and gate.confirm(text))
 
     def _unchecked(self, fill: Fill) -> Settled:
         text = self.text(fill.tokens).decode(errors="ignore").encode()

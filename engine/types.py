@@ -168,6 +168,17 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """A text that a suggestion begins with, sound by itself and likelier right than all of it.
+
+    score_nats  log-probability that what the user would write begins so
+    """
+
+    text: str
+    score_nats: float
+
+
+@dataclass(frozen=True, slots=True)
 class Suggestion:
     """The answer: what to put in the hole.
 
@@ -176,6 +187,7 @@ class Suggestion:
     verdict      what the syntax gate said
     others       the alternatives that were asked for, best first, as far as there are any; all
                  texts are different
+    heads        longest first, where one suggestion was asked for and it is not likely
     """
 
     text: str
@@ -183,6 +195,7 @@ class Suggestion:
     verdict: Verdict
     timings: Timings
     others: tuple[Alternative, ...] = ()
+    heads: tuple[Head, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

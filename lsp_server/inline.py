@@ -17,7 +17,7 @@ from lsp_server.indentation import missing_indentation
 from lsp_server.policy import Silence
 from lsp_server.scheduler import Drafts, Order, Scheduler, Watch
 from lsp_server.settings import Settings
-from lsp_server.suggestions import Offer, adds_to, inside
+from lsp_server.suggestions import Fill, Offer, adds_to, inside
 
 STALE_STRENGTH = 0.3
 """Share written anew of what is left of a suggestion that the user typed against."""
@@ -97,20 +97,29 @@ class Suggester:
         return self._schedulers[uri]
 
     def _judged(self, offer: Offer, wish: Wish) -> Offer | Silence:
-        """The offer if it is to be shown. What is on the screen stays there while it fits."""
+        """What of the offer is shown: all of it, or the longest head that is likely enough.
+
+        What is on the screen stays there while it fits.
+        """
+        if self.feedback.shows(offer):
+            return offer
         fills = policy.distinct(offer.fills)
         if not fills:
             return Silence.NOTHING
-        if not wish.invoked and not self.feedback.shows(offer):
-            least_chance, closers = self._least_chance(wish), wish.site.closers.decode()
-            against = policy.reason_to_hold_back(fills[0], wish.removed, least_chance, closers)
-            if against:
-                return against
-        offer = replace(offer, fills=fills[: policy.ALTERNATIVES if wish.invoked else 1])
-        if not self.feedback.shows(offer):
-            self.feedback.show(offer)
-            self._foresee(offer, wish)
+        against = [Silence.NONE if wish.invoked else self._against(fill, wish) for fill in fills]
+        shown = [fill for fill, reason in zip(fills, against, strict=True) if not reason]
+        if not shown:
+            return against[0]
+        offer = replace(offer, fills=tuple(shown[: policy.ALTERNATIVES if wish.invoked else 1]))
+        self._scheduler(wish.site.uri).recent.remember(offer)
+        self.feedback.show(offer)
+        self._foresee(offer, wish)
         return offer
+
+    def _against(self, fill: Fill, wish: Wish) -> Silence:
+        """Why a fill is not shown of itself."""
+        least_chance, closers = self._least_chance(wish), wish.site.closers.decode()
+        return policy.reason_to_hold_back(fill, wish.removed, least_chance, closers)
 
     def _is_worth(self, wish: Wish, left: Offer) -> bool:
         """Whether what is left of an offer is shown already, or likely enough to be."""

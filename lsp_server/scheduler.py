@@ -76,7 +76,7 @@ class Job:
                 self.known = draft.text.partition(MASK_GLYPH)[0]
                 watch(self.site, draft)
                 if isinstance(draft, Suggestion):
-                    every = (draft, *draft.others)
+                    every = (draft, *draft.others, *draft.heads)
                     closers = self.site.closers.decode()
                     found = (each for each in every if each.text)
                     fills = tuple(Fill(each.text + closers, each.score_nats) for each in found)
@@ -198,5 +198,6 @@ async def _led(lead: str, drafts: Drafts) -> Drafts:
             led = replace(draft, text=draft.text and lead + draft.text)
             if isinstance(led, Suggestion):
                 others = (replace(each, text=lead + each.text) for each in led.others if each.text)
-                led = replace(led, others=tuple(others))
+                heads = (replace(each, text=lead + each.text) for each in led.heads)
+                led = replace(led, others=tuple(others), heads=tuple(heads))
             yield led

@@ -33,6 +33,8 @@ class Fill:
 class Offer:
     """The engine's answer at one site: fills, best first, none if it found nothing.
 
+    Where one was asked for, heads of it that are likelier come behind it, the longest first.
+
     number        tells offers apart; what is left of an offer after typing keeps its number
     alternatives  how many fills were asked for
     """
@@ -123,7 +125,9 @@ class RecentOffers:
         self._offers: deque[Offer] = deque(maxlen=KEPT)
 
     def remember(self, offer: Offer) -> None:
-        """Keep an offer; the oldest goes."""
+        """Keep an offer, in the place of the one of its number; the oldest goes."""
+        for other in [other for other in self._offers if other.number == offer.number]:
+            self._offers.remove(other)
         self._offers.appendleft(offer)
 
     def left_at(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine import Draft, EngineUnreachable, InfillRequest, Span, Suggestion
+from engine import Draft, EngineUnreachable, Head, InfillRequest, Span, Suggestion
 from tests.support.local_editor import LocalEditor, play, silence
 from tests.support.scripted_client import alternative, always, suggestion
 from tests.support.virtual_time import run
@@ -295,6 +295,24 @@ def test_an_entry_of_the_menu_goes_in_front_of_the_bracket(tmp_path: Path) -> No
         assert entry["textEdit"]["range"]["end"] == {"line": 0, "character": 5}
 
     play(tmp_path, always("a, b"), script, popup_completion=True)
+
+
+def test_of_what_is_unlikely_a_likely_head_is_shown_until_it_is_used_up(tmp_path: Path) -> None:
+    def answer(request: InfillRequest) -> list[Suggestion]:
+        if request.hole.start > 4:
+            return [suggestion("")]
+        heads = [Head("self.total", math.log(0.3)), Head("self", math.log(0.6))]
+        return [replace(suggestion("self.total(a)"), score_nats=math.log(0.1), heads=tuple(heads))]
+
+    async def script(editor: LocalEditor) -> None:
+        editor.open(URI, "x = \n")
+        assert await editor.ghosts(URI, 4) == ["self.total"]
+        editor.edit(URI, 4, 4, "self.")
+        assert await editor.ghosts(URI, 9) == ["total"]
+        editor.edit(URI, 9, 9, "total")
+        assert await editor.ghosts(URI, 14) == []
+
+    play(tmp_path, answer, script, min_chance_percent=25)
 
 
 def test_what_was_too_unlikely_is_asked_about_again_once_it_is_typed_along(tmp_path: Path) -> None:

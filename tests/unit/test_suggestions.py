@@ -1,5 +1,8 @@
 """A suggestion typed through is answered without the engine."""
 
+from dataclasses import replace
+from itertools import count
+
 import pytest
 
 from lsp_server.suggestions import Fill, Offer, RecentOffers, adds_to, inside, typed_since
@@ -35,9 +38,12 @@ def test_another_document_is_another_place() -> None:
     assert typed_since(site_at("$0"), site_at("$0", uri="file:///ws/b.py")) is None
 
 
+NUMBERS = count()
+
+
 def offer(*texts: str, alternatives: int = 1, at: str = "x = $0") -> Offer:
     fills = tuple(Fill(text, -0.5) for text in texts)
-    return Offer(1, site_at(at), alternatives, fills)
+    return Offer(next(NUMBERS), site_at(at), alternatives, fills)
 
 
 @pytest.mark.parametrize(
@@ -121,6 +127,16 @@ def test_the_newest_offer_that_fits_and_holds_enough_is_found() -> None:
     assert three is not None
     assert [fill.text for fill in one.fills] == ["ally(a)"]
     assert [fill.text for fill in three.fills] == ["otal(a)", "op"]
+
+
+def test_what_is_shown_of_an_offer_takes_its_place() -> None:
+    recent, whole = RecentOffers(), offer("total(a)", "total")
+    recent.remember(whole)
+    recent.remember(replace(whole, fills=whole.fills[1:]))
+    left = recent.left_at(site_at("x = to$0"), 1)
+    assert left is not None
+    assert [fill.text for fill in left.fills] == ["tal"]
+    assert recent.left_at(site_at("x = total$0"), 1) is None
 
 
 def test_a_step_back_finds_the_offer_before() -> None:
