@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bench.machine import Machine, measure_machine
 from bench.timing import Spread, side_by_side
@@ -108,17 +108,24 @@ def drawn(shape: Shape, placement: Placement) -> Transformer:
     stack = stack.to(placement.dtype).requires_grad_(requires_grad=False).eval()
     kind = kind_for(placement)
     some = torch.randn(2**20, device=placement.device, dtype=placement.dtype)
-    for part in (*stack.layers, stack.norm, stack.lm_head, stack.embed_tokens):
-        part.to_empty(device=placement.device)
-        for weight in part.parameters():
-            repeats = -(-weight.numel() // len(some))
-            weight.copy_((some.repeat(repeats)[: weight.numel()]).view(weight.shape))
-            weight.mul_(max(weight.shape[-1], 1) ** -0.5)
-        if kind and part in [*stack.layers]:
-            exchange(part, kind)
+    for layer in stack.layers:
+        _draw(layer, some)
+        if kind:
+            exchange(layer, kind)
+    for outer in (stack.norm, stack.lm_head, stack.embed_tokens):
+        _draw(outer, some)
     if kind is LaidLinear:
         exchange(stack, kind)
     return stack
+
+
+def _draw(part: nn.Module, some: Tensor) -> None:
+    """Give the parameters of a module on the meta device these numbers, over and over."""
+    part.to_empty(device=some.device)
+    for weight in part.parameters():
+        repeats = -(-weight.numel() // len(some))
+        weight.copy_(some.repeat(repeats)[: weight.numel()].view(weight.shape))
+        weight.mul_(weight.shape[-1] ** -0.5)
 
 
 def _look(stack: Transformer, refresh_every: int) -> FullLook:

@@ -46,9 +46,8 @@ def heads(
         chance = scale * sum(of for text, of in chances.items() if text.startswith(head))
         if chance < max(_LEAST, _MORE * last) or any(unmatched(head.encode())):
             continue
-        if len(head.strip()) < _LEAST_CHARACTERS or checks == _CHECKS:
-            break
-        if time.monotonic() >= deadline:
+        late = checks == _CHECKS or time.monotonic() >= deadline
+        if late or len(head.strip()) < _LEAST_CHARACTERS:
             break
         checks += 1
         if is_sound(head.encode()):

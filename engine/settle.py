@@ -94,7 +94,7 @@ class Settler:
         if gate is None:
             unchecked = [self._unchecked(fill) for fill in fills]
             return next((one for one in unchecked if one.text or not one.tokens), unchecked[0])
-        found = next(self._sound(gate, fills), None) or self._climbed(gate, fills)
+        found = next(self._sound(fills), None) or self._climbed(gate, fills)
         found = found or self._kept(gate, fills)
         if found is None:
             found = yield from self._refined(gate, fills)
@@ -107,8 +107,7 @@ class Settler:
         """Up to `count` further answers among the fills, each sound and each another text."""
         if count == 0:
             return []
-        gate = self.gate
-        sound = self._sound(gate, fills) if gate else (self._unchecked(fill) for fill in fills)
+        sound = self._sound(fills) if self.gate else (self._unchecked(fill) for fill in fills)
         found: list[Settled] = []
         for settled in sound:
             if len(found) == count or time.monotonic() >= self.deadline:
@@ -142,12 +141,12 @@ class Settler:
         text = self.text(fill.tokens).decode(errors="ignore").encode()
         return Settled(text, "unchecked", fill.score_nats, fill.tokens)
 
-    def _sound(self, gate: Gate | ConstrainedGate, fills: list[Fill]) -> Iterator[Settled]:
+    def _sound(self, fills: list[Fill]) -> Iterator[Settled]:
         """The fills without a fault. An empty one counts only where it is the best, and meant."""
         for rank, fill in enumerate(fills):
             text = self.text(fill.tokens)
             wanted = text or (rank == 0 and not fill.tokens)
-            if wanted and not gate.faults(text) and gate.confirm(text):
+            if wanted and self._is_sound(text):
                 yield Settled(text, "valid", fill.score_nats, fill.tokens)
 
     def _climbed(self, gate: Gate | ConstrainedGate, fills: list[Fill]) -> Settled | None:

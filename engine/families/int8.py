@@ -2,8 +2,9 @@
 
 Each row has a scale of its own, such that its largest weight is 127; what is multiplied with it
 stays as precise as it was. With Gaussian weights a product is off by 0.8 % (root mean square, 2048
-inputs, `tests/unit/test_int8.py`). On a CPU it takes as long as float32, and 1.4 to 2 times as long
-as native bfloat16 (`tests/bench/LOG.md`); elsewhere the whole matrix is unpacked for every product.
+inputs, `tests/unit/test_int8.py`). On a CPU it takes 1.3 to 2.2 times as long as native bfloat16
+and 2.3 to 3.5 times as long as float32, both laid out (`tests/bench/LOG.md`); elsewhere the whole
+matrix is unpacked for every product.
 
 torchao was tried: it takes seconds to import, and its eager product unpacks the matrix likewise.
 """

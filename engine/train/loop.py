@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from io import BytesIO
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from engine.train.loss import Losses, Trunk, noised, task_losses, trunk
 from engine.train.meter import Meter, Report
 from engine.train.mix import MIX
 from engine.train.optim import ADAM_LR, MUON_LR, Optimizers, rate
-from engine.train.pack import Row, load_packed
+from engine.train.pack import Row, Split, Tokens, load_packed
 from engine.train.team import ALONE, Team
 
 EDIT_RATE = 0.15
@@ -113,7 +113,7 @@ class Run:
 
     def train(self, report: Callable[[Report], None], report_seconds: float = 10.0) -> None:
         """Step until the budget is spent, then export. Reports come every `report_seconds`."""
-        packed = load_packed(self.folder / "packed")["train"]
+        packed = self._packed["train"]
         source = self._source(packed, self.settings.shape)
         self._compile(packed)
         meter = Meter(self._flops_per_token(source[0]), matmul_flops(self.placement))
@@ -136,9 +136,14 @@ class Run:
             self._finish(meter, report)
         self.team.meet()
 
+    @cached_property
+    def _packed(self) -> dict[Split, dict[str, Tokens]]:
+        """Loaded once: every part is compared with its checksum."""
+        return load_packed(self.folder / "packed")
+
     def validate(self, model: Denoiser) -> float | None:
         """Canvas loss of a model, nats per token, on the run's held-out files."""
-        held_out, settings = load_packed(self.folder / "packed")["valid"], self.settings
+        held_out, settings = self._packed["valid"], self.settings
         return validation_loss(model, held_out, settings.mix, settings.shape, self.placement)
 
     def _finish(self, meter: Meter, report: Callable[[Report], None]) -> None:
